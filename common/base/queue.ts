@@ -1,0 +1,42 @@
+/**
+ * A bounded first-in first-out queue that counts what it refuses. The producer never waits: overload must not reach the traced
+ * program. `push` returns false, and adds `weight` to `dropped`, when the queue is full.
+ */
+export class BoundedQueue<T> {
+  private items: T[] = [];
+  private head = 0;
+  private used = 0;
+  dropped = 0;
+
+  constructor(
+    private readonly capacity: number,
+    private readonly weight: (item: T) => number = () => 1,
+  ) {}
+
+  get size(): number {
+    return this.items.length - this.head;
+  }
+
+  push(item: T): boolean {
+    const w = this.weight(item);
+    if (this.used + w > this.capacity) {
+      this.dropped += w;
+      return false;
+    }
+    this.used += w;
+    this.items.push(item);
+    return true;
+  }
+
+  shift(): T | undefined {
+    if (this.head >= this.items.length) return undefined;
+    const item = this.items[this.head] as T;
+    this.head += 1;
+    this.used -= this.weight(item);
+    if (this.head > 1024 && this.head * 2 > this.items.length) {
+      this.items = this.items.slice(this.head);
+      this.head = 0;
+    }
+    return item;
+  }
+}

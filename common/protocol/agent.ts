@@ -1,0 +1,152 @@
+/**
+ * The protocol between the client (extension or command line) and the remote agent, over the agent's stdin and stdout.
+ * Framing and encoding: see frame.ts. Version changes are listed in docs/protocol.md.
+ */
+import type { SkuaErrorData } from '../base/errors';
+import type { LossReport } from '../model/loss';
+import type { Span } from '../model/span';
+
+export const AGENT_PROTOCOL_VERSION = 1;
+
+/** One idempotent step of preparing a host, as shown by `skua doctor`. */
+export interface StepReport {
+  /** Stable id: `kernel`, `secure-boot`, `sudo`, `lttng-tools`, `tracing-group`, `headers`, `modules`, `sessiond`, `relayd`, `context-device`. */
+  readonly id: string;
+  readonly title: string;
+  readonly state: 'ok' | 'fixable' | 'failed' | 'skipped';
+  /** What was found, in one line. */
+  readonly found: string;
+  /** For `fixable`: what `prepare` will do. For `failed`: what the user can do. */
+  readonly remedy?: string;
+  readonly error?: SkuaErrorData;
+}
+
+export interface HostReport {
+  readonly hostname: string;
+  readonly kernelRelease: string;
+  readonly arch: string;
+  readonly distribution: string;
+  readonly steps: readonly StepReport[];
+}
+
+export interface SessionOptions {
+  /** Must match /^skua-[a-z0-9-]+$/. Unique on the host. */
+  readonly name: string;
+  /** Kernel tracepoints beside the syscalls, exact names as in `lttng enable-event --kernel`. */
+  readonly tracepoints: readonly string[];
+  /** `all`, or names of syscalls. */
+  readonly syscalls: 'all' | readonly string[];
+  /** Per CPU: `subbuffers` of `subbufferBytes` each (powers of two). */
+  readonly subbufferBytes: number;
+  readonly subbuffers: number;
+  /** Longest wait of an event in the kernel's buffer before it is flushed, microseconds. */
+  readonly liveTimerUs: number;
+  /** Keep a CTF copy of what was read, in this folder on the target. */
+  readonly keepCtf?: string;
+  /** OTLP/HTTP endpoint (`http://127.0.0.1:4318`) to which merged spans are exported as well. */
+  readonly otlpEndpoint?: string;
+  /** OTLP JSON lines file on the target to which merged spans are exported as well. */
+  readonly otlpFile?: string;
+}
+
+export interface SessionStarted {
+  readonly name: string;
+  /** Loopback UDP port: Jaeger thrift, compact and binary told apart by their first byte. */
+  readonly jaegerUdpPort: number;
+  /** Loopback TCP port: OTLP/HTTP, protobuf and JSON, `/v1/traces`. */
+  readonly otlpHttpPort: number;
+  /** Environment that points tracing clients at these ports; `launch` sets it. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface LaunchOptions {
+  /** Absolute path on the target, or a name looked up in PATH. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Hide the vDSO from the program, so that gettimeofday and clock_gettime are real system calls. */
+  readonly vdsoSyscalls: boolean;
+}
+
+/** Shell command run on the target before the launch (a build), its output streamed as `output`. */
+export interface ShellOptions {
+  readonly command: string;
+  readonly cwd?: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface ExitStatus {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface SessionSummary {
+  readonly loss: LossReport;
+  readonly syscallSpans: number;
+  readonly userSpans: number;
+  readonly traces: number;
+  /** Syscalls that were Skua's own (context records written by the client), not shown as spans. */
+  readonly controlSyscalls: number;
+  /** Library calls that never entered the kernel, as far as the agent can tell, with the reason (vDSO). */
+  readonly notes: readonly string[];
+  /** Upper bound of |kernel − user clock| over the session, ns. */
+  readonly clockErrorNs: number;
+}
+
+/** Requests of the client: name → [parameters, result]. */
+export interface AgentRequests {
+  readonly hello: [{ readonly protocol: number; readonly clientVersion: string }, AgentHello];
+  /** Checks only; changes nothing. */
+  readonly doctor: [Record<string, never>, HostReport];
+  /**
+   * Does every fixable step. `modulesDir`: folder on the target with prebuilt modules for this kernel (a candidate, verified by
+   * vermagic). `sourceDir`: folder on the target with the lttng-modules source tarball and Skua's kernel/ folder, to build from.
+   * `needsReconnect` is true when group membership changed and a new login is needed before `startSession`.
+   */
+  readonly prepare: [
+    { readonly modulesDir?: string; readonly sourceDir?: string },
+    { readonly report: HostReport; readonly needsReconnect: boolean; readonly builtModulesDir?: string },
+  ];
+  /** Undoes what `prepare` did, in reverse order. */
+  readonly unprepare: [Record<string, never>, HostReport];
+  readonly startSession: [SessionOptions, SessionStarted];
+  readonly shell: [ShellOptions, ExitStatus];
+  /** Resolves when the program has been started. Its end is the event `exited`. */
+  readonly launch: [LaunchOptions, { readonly pid: number }];
+  readonly signal: [{ readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL' }, Record<string, never>];
+  /** Flushes, drains every span, ends the LTTng session. All spans have been sent when it resolves. */
+  readonly stopSession: [Record<string, never>, SessionSummary];
+}
+export type AgentMethod = keyof AgentRequests;
+
+export interface AgentHello {
+  readonly protocol: number;
+  readonly agentVersion: string;
+  readonly hostname: string;
+  readonly kernelRelease: string;
+  readonly nodeVersion: string;
+}
+
+export type ClientMessage =
+  | { readonly t: 'request'; readonly id: number; readonly method: AgentMethod; readonly params: unknown }
+  | { readonly t: 'cancel'; readonly id: number }
+  /** Input for the program; an empty array closes its stdin. */
+  | { readonly t: 'input'; readonly data: Uint8Array }
+  /** Credit: the client has consumed this many bytes of span frames since its last credit. */
+  | { readonly t: 'credit'; readonly bytes: number };
+
+export type AgentMessage =
+  | { readonly t: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly t: 'error'; readonly id: number; readonly error: SkuaErrorData }
+  | { readonly t: 'progress'; readonly id: number; readonly step: string; readonly fraction?: number }
+  | { readonly t: 'output'; readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }
+  | { readonly t: 'exited'; readonly status: ExitStatus }
+  | { readonly t: 'spans'; readonly spans: readonly Span[] }
+  | { readonly t: 'loss'; readonly loss: LossReport }
+  /** The session ended by itself (relayd died, live stream truncated, …); spans so far remain valid. */
+  | { readonly t: 'sessionFailed'; readonly error: SkuaErrorData }
+  | { readonly t: 'log'; readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
+
+/** Span bytes that may be on their way without credit; beyond it the agent queues, then drops and counts. */
+export const INITIAL_CREDIT_BYTES = 4 * 1024 * 1024;

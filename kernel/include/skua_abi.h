@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * Interface between user space and Skua's LTTng modules. The one source of it: common/model/abi.ts is generated from this
+ * file (tools/gen-abi) and a test compares the two.
+ */
+#ifndef SKUA_ABI_H
+#define SKUA_ABI_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdint.h>
+typedef uint8_t __u8;
+typedef uint16_t __u16;
+#endif
+
+#define SKUA_ABI_VERSION 1
+
+/* Directory and files under /proc. */
+#define SKUA_PROC_DIR "skua"
+#define SKUA_PROC_CONTEXT "/proc/skua/context" /* write: a record for this thread; read: the thread's record */
+#define SKUA_PROC_STATS "/proc/skua/stats"     /* read: "name value" lines, counters since load */
+#define SKUA_PROC_ABI "/proc/skua/abi"	       /* read: "SKUA_ABI_VERSION source-hash\n" */
+
+/*
+ * Thread context record: OpenTelemetry OTEP 4947, bit for bit. Packed; ids in W3C (big-endian, as printed) byte order.
+ * attrs_size bytes of attributes follow. A write shorter than the header or than the header plus attrs_size is EINVAL.
+ */
+struct skua_record {
+	__u8 trace_id[16];
+	__u8 span_id[8];
+	__u8 valid;	  /* 1: attached. 0: detached, ids ignored. Anything else: EINVAL. */
+	__u8 trace_flags; /* W3C; bit 0 = sampled. Only sampled records arm the thread. */
+	__u16 attrs_size; /* native byte order */
+} __attribute__((packed));
+
+#define SKUA_RECORD_HEADER_BYTES 28
+#define SKUA_RECORD_MAX_BYTES 4096
+#define SKUA_TRACE_FLAG_SAMPLED 0x01
+
+/* Bits of the context field skua_flags. */
+#define SKUA_FLAG_SAMPLED 0x01
+#define SKUA_FLAG_IN_SYSCALL 0x02 /* skua_syscall is not 0 */
+#define SKUA_FLAG_CONTROL 0x04	  /* this syscall wrote to /proc/skua/context: Skua's own, not the program's */
+#define SKUA_FLAG_STACK_SHORT 0x08 /* the user stack could be read only in part, or not at all */
+
+/*
+ * Context fields of every event in a session whose name begins with "skua", in this order:
+ *   skua_trace_hi, skua_trace_lo  u64, the trace id as two big-endian halves (hex), 
+ *   skua_span                     u64, the user span id (hex)
+ *   skua_syscall                  u64, id of the syscall span in progress, 0 outside (hex). Unique per boot.
+ *   skua_flags                    u32
+ *   skua_stack                    sequence of u8: at syscall entry SKUA_REGS_BYTES of registers, then up to
+ *                                 skua_stack_bytes (module parameter, default 1024) bytes from the user stack pointer up;
+ *                                 empty in every other event.
+ * Registers in skua_stack, native u64 each: ip sp bp bx r12 r13 r14 r15.
+ */
+#define SKUA_REGS_COUNT 8
+#define SKUA_REGS_BYTES 64
+
+/*
+ * Events of Skua's own provider, recorded in the armed thread's context:
+ *   skua_mapping: an executable file mapping of the process. Emitted for each when a thread of the process is armed and the
+ *		   set of mappings has changed since it was last emitted in this session.
+ *		   u64 start, u64 end, u64 pgoff (bytes), u64 ino, u32 dev_major, u32 dev_minor, string path
+ *   skua_fd:	   what a file descriptor refers to, just before the syscall entry that uses it, when this thread has not yet
+ *		   reported that file under that number.
+ *		   s32 fd, u64 ino, string path   ("/tmp/x", "socket:[123]", "pipe:[7]", "anon_inode:[eventpoll]")
+ */
+#endif
