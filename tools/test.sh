@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# npm test: installs what is missing, then checks the tree and runs every suite.
+#   npm test                     everything
+#   npm test -- unit vm          only these suites (check, unit, integration, vm, e2e)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bash tools/bootstrap.sh
+exec node tools/test.mjs "$@"
