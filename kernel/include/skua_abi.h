@@ -43,10 +43,11 @@ struct skua_record {
 #define SKUA_FLAG_IN_SYSCALL 0x02 /* skua_syscall is not 0 */
 #define SKUA_FLAG_CONTROL 0x04	  /* this syscall wrote to /proc/skua/context: Skua's own, not the program's */
 #define SKUA_FLAG_STACK_SHORT 0x08 /* the user stack could be read only in part, or not at all */
+#define SKUA_FLAG_INTERRUPT 0x10  /* fired in an interrupt on top of the thread, perhaps on another's behalf */
 
 /*
  * Context fields of every event in a session whose name begins with "skua", in this order:
- *   skua_trace_hi, skua_trace_lo  u64, the trace id as two big-endian halves (hex), 
+ *   skua_trace_hi, skua_trace_lo  u64, the trace id as two big-endian halves (hex)
  *   skua_span                     u64, the user span id (hex)
  *   skua_syscall                  u64, id of the syscall span in progress, 0 outside (hex). Unique per boot.
  *   skua_flags                    u32

@@ -1,0 +1,181 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds Skua's LTTng modules: unmodified lttng-modules + kernel/patches + kernel/overlay.
+#
+#   build.sh --source DIR_OR_DEB --headers KERNEL_BUILD_DIR --out DIR [--work DIR] [--jobs N]
+#   build.sh --hash
+#
+#   --source   the lttng-modules tree of UPSTREAM (verified by checksum), or the Debian package it comes in
+#   --headers  the kernel's build folder (/lib/modules/RELEASE/build), or one below another root folder
+#   --out      receives *.ko and manifest.json; replaced only when the build succeeds
+#   --work     where to build; kept afterwards, so that a second build compiles only what changed (default: temporary)
+#   --hash     prints the hash of everything that goes into the modules but the kernel: a cache key, and the second word of
+#              /proc/skua/abi
+#
+# Needs bash, make, gcc, patch and coreutils; dpkg-deb when the source is a package. Runs as any user.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=/dev/null
+. "$here/UPSTREAM"
+
+die() {
+  echo "build.sh: $*" >&2
+  exit 1
+}
+
+# Hash of a folder's files, names included, whatever their order, owner or time.
+tree_hash() {
+  (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)
+}
+
+source_hash() {
+  {
+    echo "$TREE_SHA256"
+    tree_hash "$here/patches"
+    tree_hash "$here/overlay"
+    tree_hash "$here/include"
+    sha256sum <"$here/build.sh"
+  } | sha256sum | cut -c1-16
+}
+
+# A folder with the source in it, checked against UPSTREAM.
+unpack_source() {
+  local from=$1 to=$2 actual
+  mkdir -p "$to"
+  if [ -f "$from" ]; then
+    actual=$(sha256sum <"$from" | cut -d' ' -f1)
+    [ "$actual" = "$PACKAGE_SHA256" ] || die "$from is not $PACKAGE $PACKAGE_VERSION (sha256 $actual)"
+    dpkg-deb -x "$from" "$to.deb"
+    cp -R "$to.deb/usr/src/lttng-modules-$UPSTREAM_VERSION/." "$to"
+    rm -rf "$to.deb"
+  elif [ -d "$from" ]; then
+    cp -R "$from/." "$to"
+  else
+    die "no such source: $from"
+  fi
+  actual=$(tree_hash "$to")
+  [ "$actual" = "$TREE_SHA256" ] || die "$from is not the unmodified lttng-modules $UPSTREAM_VERSION (tree $actual)"
+}
+
+# Debian's header folders name each other by absolute path. Below another root (a guest's image), a folder of links with a
+# corrected Makefile stands in for them.
+usable_headers() {
+  local headers=$1 stand_in=$2 root common entry
+  [ -f "$headers/Makefile" ] || die "no kernel headers at $headers: install the linux-headers package of that kernel"
+  common=$(sed -n 's|^include \(/usr/src/[^ ]*\)/Makefile$|\1|p' "$headers/Makefile")
+  if [ -z "$common" ] || [ -d "$common" ]; then
+    echo "$headers"
+    return
+  fi
+  root=${headers%/usr/src/*}
+  [ -d "$root$common" ] || die "$headers needs $common, which is neither installed nor below $root"
+  rm -rf "$stand_in"
+  mkdir -p "$stand_in"
+  for entry in "$headers"/* "$headers"/.[a-z]*; do
+    [ "${entry##*/}" = Makefile ] || ln -s "$entry" "$stand_in/"
+  done
+  echo "include $root$common/Makefile" >"$stand_in/Makefile"
+  echo "$stand_in"
+}
+
+# Copies a file only when it differs, so that make's timestamps stay meaningful.
+place() {
+  cmp -s "$1" "$2" || { mkdir -p "$(dirname "$2")" && cp "$1" "$2"; }
+}
+
+prepare_tree() {
+  local source=$1 tree=$2 fresh=$3 file
+  unpack_source "$source" "$fresh"
+  for file in "$here"/patches/*.patch; do
+    patch --quiet --directory="$fresh" --strip=1 <"$file" || die "${file##*/} does not apply"
+  done
+  cp -R "$here/overlay/." "$fresh"
+  cp "$here/include/skua_abi.h" "$fresh/include/skua/skua_abi.h"
+  echo "#define SKUA_SOURCE_HASH \"$(source_hash)\"" >"$fresh/include/skua/skua_source.h"
+  mkdir -p "$tree"
+  (cd "$fresh" && find . -type f -print0) | while IFS= read -r -d '' file; do
+    place "$fresh/$file" "$tree/$file"
+  done
+}
+
+# Each module after those it needs, by the "depends" that modpost wrote into it.
+load_order() {
+  local folder=$1 name rest done_list=' ' progress
+  local -A needs=()
+  for name in "$folder"/*.ko; do
+    name=${name##*/}
+    needs[$name]=$(tr '\0' '\n' <"$folder/$name" | sed -n 's/^depends=//p' | head -n 1 | tr ',_' ' -')
+  done
+  while [ "${#needs[@]}" -gt 0 ]; do
+    progress=
+    for name in $(printf '%s\n' "${!needs[@]}" | LC_ALL=C sort); do
+      for rest in ${needs[$name]}; do
+        # What is not ours is part of the kernel.
+        [ -f "$folder/$rest.ko" ] || continue
+        case $done_list in *" $rest.ko "*) ;; *) continue 2 ;; esac
+      done
+      echo "$name"
+      done_list="$done_list$name "
+      unset "needs[$name]"
+      progress=1
+    done
+    [ -n "$progress" ] || die 'modules need each other in a circle'
+  done
+}
+
+write_manifest() {
+  local folder=$1 vermagic release first=1 name
+  vermagic=$(tr '\0' '\n' <"$folder/skua.ko" | sed -n 's/^vermagic=//p' | head -n 1)
+  release=${vermagic%% *}
+  {
+    printf '{\n  "kernelRelease": "%s",\n  "vermagic": "%s",\n' "$release" "$vermagic"
+    printf '  "sourceHash": "%s",\n  "upstream": "%s",\n' "$(source_hash)" "$UPSTREAM_VERSION"
+    printf '  "abiVersion": %s,\n' "$(sed -n 's/^#define SKUA_ABI_VERSION //p' "$here/include/skua_abi.h")"
+    printf '  "modules": ['
+    for name in $(load_order "$folder"); do
+      [ -n "$first" ] || printf ','
+      first=
+      printf '\n    "%s"' "$name"
+    done
+    printf '\n  ]\n}\n'
+  } >"$folder/manifest.json"
+}
+
+source='' headers='' out='' work='' jobs=$(nproc)
+while [ $# -gt 0 ]; do
+  case $1 in
+    --hash) source_hash && exit ;;
+    --source) source=$2 ;;
+    --headers) headers=$2 ;;
+    --out) out=$2 ;;
+    --work) work=$2 ;;
+    --jobs) jobs=$2 ;;
+    *) die "unknown option $1" ;;
+  esac
+  shift 2
+done
+if [ -z "$source" ] || [ -z "$headers" ] || [ -z "$out" ]; then
+  die 'usage: --source DIR_OR_DEB --headers DIR --out DIR'
+fi
+for tool in make gcc patch; do
+  command -v "$tool" >/dev/null || die "$tool is not installed"
+done
+
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+work=${work:-$temporary/work}
+mkdir -p "$work"
+headers=$(cd "$headers" && pwd -P)
+headers=$(usable_headers "$headers" "$work/headers")
+prepare_tree "$source" "$work/tree" "$temporary/fresh"
+make -s -j "$jobs" -C "$headers" M="$work/tree/src" CONFIG_LTTNG=m modules 2> >(grep -v '^Skipping BTF' >&2)
+
+mkdir -p "$temporary/out" "$(dirname "$out")"
+find "$work/tree/src" -name '*.ko' -exec cp -t "$temporary/out" {} +
+[ -z "$(command -v strip)" ] || strip --strip-debug "$temporary"/out/*.ko
+write_manifest "$temporary/out"
+rm -rf "$out"
+cp -R "$temporary/out" "$out"
+echo "built $(find "$out" -name '*.ko' | wc -l) modules for $(sed -n 's/.*"kernelRelease": "\(.*\)",/\1/p' "$out/manifest.json") in $out"

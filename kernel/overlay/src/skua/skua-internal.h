@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * skua-internal.h
+ *
+ * State of armed threads, shared by the files of the skua module.
+ *
+ *	states:    task ──hash──► skua_state ──► skua_process (one per address space with armed threads)
+ *
+ * Only the thread itself writes its state, in process context: at a write to /proc/skua/context, at syscall entry and exit,
+ * at exec and at exit. It is read on that thread only too, but possibly from an interrupt or NMI in the middle of a write;
+ * hence the order of stores in skua_state_arm() and skua_sys_enter(), kept by barrier() alone.
+ */
+#ifndef _SKUA_INTERNAL_H
+#define _SKUA_INTERNAL_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/types.h>
+
+#include <skua/skua.h>
+#include <skua/skua_abi.h>
+
+struct linux_binprm;
+struct pt_regs;
+
+/* Stack capture of the syscall in progress, in skua_state.stack_bytes. */
+#define SKUA_STACK_NOT_TAKEN (-1)
+
+/* Paths are built in a thread's scratch buffer, never smaller than this. */
+#define SKUA_SCRATCH_MIN_BYTES 1024
+
+#define SKUA_FD_CACHE_SIZE 16
+
+struct skua_ids {
+	u64 trace_hi;
+	u64 trace_lo;
+	u64 span;
+	u8 trace_flags;
+	bool valid; /* as last written; armed also needs the sampled flag */
+};
+
+/* What a file descriptor referred to when it was last reported. The pointers are compared, never followed. */
+struct skua_fd_entry {
+	const void *file;
+	const void *inode;
+	const void *dentry;
+	unsigned long ino;
+	int fd;
+	u32 generation;
+};
+
+/* What was last reported of an address space's mappings. */
+struct skua_process {
+	struct hlist_node node;
+	struct mm_struct *mm;
+	pid_t tgid;
+	unsigned int refs; /* under the table's lock */
+	struct mutex lock; /* of what follows; one reporter at a time */
+	u32 generation;
+	int map_count;
+	unsigned long exec_vm;
+	u64 signature;
+	struct rcu_head rcu;
+};
+
+struct skua_state {
+	struct hlist_node node;
+	struct task_struct *task;
+	struct skua_process *process; /* NULL until armed, and again after exec */
+
+	bool armed;
+	struct skua_ids ids;
+
+	/* The syscall in progress, when syscall is not 0 and hook_generation is the current one. */
+	u64 syscall;
+	u32 syscall_generation;
+	u32 hook_generation;
+	struct skua_ids syscall_ids;
+	bool control;	   /* it wrote to /proc/skua/context */
+	bool exec;	   /* it was an exec: the state goes when it ends */
+	bool stack_short;
+	int stack_bytes;
+
+	u64 next_id, end_id; /* block of syscall ids owned by this thread */
+
+	struct skua_fd_entry fds[SKUA_FD_CACHE_SIZE];
+	struct rcu_head rcu;
+	u8 scratch[]; /* registers and stack, or a path */
+};
+
+/* skua-main.c */
+extern unsigned int skua_max_states;
+extern unsigned int skua_stack_limit;
+extern u32 skua_generation;	 /* of the session started last */
+extern u32 skua_hook_generation; /* changes whenever syscall hooks begin anew */
+extern unsigned int skua_sessions; /* running */
+size_t skua_scratch_bytes(void);
+
+/* skua-state.c */
+struct skua_state *skua_state_current(void);
+int skua_state_arm(const struct skua_ids *ids);
+void skua_state_disarm(const struct skua_ids *ids);
+void skua_state_drop(struct skua_state *state);
+void skua_states_destroy(void);
+
+/* skua-syscall.c */
+void skua_ids_init(u64 first);
+void skua_sys_enter(void *data, struct pt_regs *regs, long nr);
+void skua_sys_exit(void *data, struct pt_regs *regs, long ret);
+void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm);
+
+static inline bool skua_in_syscall(const struct skua_state *state)
+{
+	return READ_ONCE(state->syscall) && state->hook_generation == READ_ONCE(skua_hook_generation);
+}
+
+/* skua-stack.c */
+void skua_stack_take(struct skua_state *state);
+
+/* skua-process.c */
+struct skua_process *skua_process_get(void);
+void skua_process_put(struct skua_process *process);
+void skua_process_report(struct skua_state *state, bool may_sleep);
+
+/* skua-fd.c */
+void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr);
+
+/* skua-proc.c */
+int skua_proc_init(unsigned int gid);
+void skua_proc_exit(void);
+
+/* skua-stats.c: one line of /proc/skua/stats each, in this order. Their meaning is in docs/kernel-abi.md. */
+#define SKUA_COUNTERS(_)	\
+	_(records_armed)	\
+	_(records_detached)	\
+	_(records_refused_short) \
+	_(records_refused_long)	\
+	_(records_refused_valid) \
+	_(records_refused_attrs) \
+	_(records_refused_ids)	\
+	_(records_refused_task)	\
+	_(records_refused_user)	\
+	_(records_unreadable)	\
+	_(states_allocated)	\
+	_(states_freed)		\
+	_(states_refused)	\
+	_(syscalls)		\
+	_(stack_short)		\
+	_(stack_unreadable)	\
+	_(mappings)		\
+	_(mappings_postponed)	\
+	_(fds)			\
+	_(fds_path_too_long)
+
+#define SKUA_COUNTER_ID(_name) SKUA_COUNT_##_name,
+enum skua_counter { SKUA_COUNTERS(SKUA_COUNTER_ID) SKUA_COUNTER_COUNT };
+#undef SKUA_COUNTER_ID
+
+void skua_count_add(enum skua_counter counter, u64 n);
+u64 skua_count_read(enum skua_counter counter);
+const char *skua_counter_name(enum skua_counter counter);
+#define skua_count(_name) skua_count_add(SKUA_COUNT_##_name, 1)
+
+#endif /* _SKUA_INTERNAL_H */

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * skua-proc.c
+ *
+ * /proc/skua: context (records), stats (counters), abi (version). Formats: skua_abi.h and docs/kernel-abi.md.
+ *
+ * The group that may open the context file is the module parameter gid, so that access is right from the first moment;
+ * chgrp works too.
+ */
+
+#include <linux/build_bug.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+#include <linux/uidgid.h>
+#include <asm/unaligned.h>
+
+#include <skua/skua_source.h>
+
+#include "skua-internal.h"
+
+static struct proc_dir_entry *directory;
+
+/*
+ * Checks a record of which size bytes were offered, and takes the ids out of it. Only the fixed header is looked at; the
+ * attributes must fit but are not read.
+ */
+static int parse_record(const struct skua_record *record, size_t size, struct skua_ids *ids)
+{
+	BUILD_BUG_ON(sizeof(struct skua_record) != SKUA_RECORD_HEADER_BYTES);
+
+	if (record->valid > 1) {
+		skua_count(records_refused_valid);
+		return -EINVAL;
+	}
+	if (record->attrs_size > size - SKUA_RECORD_HEADER_BYTES) {
+		skua_count(records_refused_attrs);
+		return -EINVAL;
+	}
+	memset(ids, 0, sizeof(*ids));
+	if (!record->valid)
+		return 0;
+	ids->valid = true;
+	ids->trace_hi = get_unaligned_be64(record->trace_id);
+	ids->trace_lo = get_unaligned_be64(record->trace_id + 8);
+	ids->span = get_unaligned_be64(record->span_id);
+	ids->trace_flags = record->trace_flags;
+	/* W3C: ids of zeros only are invalid. */
+	if (!(ids->trace_hi | ids->trace_lo) || !ids->span) {
+		skua_count(records_refused_ids);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * Who may speak for the current thread: the thread itself, under the user that opened the file. Not a kernel worker that
+ * carries out somebody's asynchronous write, and not a set-user-id program made to write into a descriptor it was given.
+ */
+static int check_writer(const struct file *file)
+{
+	if (current->flags & (PF_KTHREAD | PF_IO_WORKER)) {
+		skua_count(records_refused_task);
+		return -EPERM;
+	}
+	if (!uid_eq(file->f_cred->euid, current_euid())) {
+		skua_count(records_refused_user);
+		return -EPERM;
+	}
+	return 0;
+}
+
+static ssize_t context_write(struct file *file, const char __user *from, size_t size, loff_t *pos)
+{
+	struct skua_state *state;
+	struct skua_record record;
+	struct skua_ids ids;
+	int ret;
+
+	ret = check_writer(file);
+	if (ret)
+		return ret;
+	state = skua_state_current();
+	if (state)
+		state->control = true;
+	if (size < SKUA_RECORD_HEADER_BYTES) {
+		skua_count(records_refused_short);
+		return -EINVAL;
+	}
+	if (size > SKUA_RECORD_MAX_BYTES) {
+		skua_count(records_refused_long);
+		return -EINVAL;
+	}
+	if (copy_from_user(&record, from, SKUA_RECORD_HEADER_BYTES)) {
+		skua_count(records_unreadable);
+		return -EFAULT;
+	}
+	ret = parse_record(&record, size, &ids);
+	if (ret)
+		return ret;
+	if (ids.valid && (ids.trace_flags & SKUA_TRACE_FLAG_SAMPLED)) {
+		ret = skua_state_arm(&ids);
+		if (ret)
+			return ret;
+		skua_count(records_armed);
+	} else {
+		skua_state_disarm(&ids);
+		skua_count(records_detached);
+	}
+	return size;
+}
+
+static ssize_t context_read(struct file *file, char __user *to, size_t size, loff_t *pos)
+{
+	struct skua_state *state = skua_state_current();
+	struct skua_record record = {};
+
+	if (state && state->ids.valid) {
+		put_unaligned_be64(state->ids.trace_hi, record.trace_id);
+		put_unaligned_be64(state->ids.trace_lo, record.trace_id + 8);
+		put_unaligned_be64(state->ids.span, record.span_id);
+		record.valid = 1;
+		record.trace_flags = state->ids.trace_flags;
+	}
+	return simple_read_from_buffer(to, size, pos, &record, sizeof(record));
+}
+
+static const struct proc_ops context_ops = {
+	.proc_read = context_read,
+	.proc_write = context_write,
+	.proc_lseek = default_llseek,
+};
+
+static int stats_show(struct seq_file *seq, void *v)
+{
+	u64 freed, allocated;
+	int i;
+
+	/* In this order, so that the difference is never negative. */
+	freed = skua_count_read(SKUA_COUNT_states_freed);
+	allocated = skua_count_read(SKUA_COUNT_states_allocated);
+	for (i = 0; i < SKUA_COUNTER_COUNT; i++)
+		seq_printf(seq, "%s %llu\n", skua_counter_name(i), skua_count_read(i));
+	seq_printf(seq, "states_live %llu\n", allocated - freed);
+	seq_printf(seq, "sessions %u\n", READ_ONCE(skua_sessions));
+	return 0;
+}
+
+static int abi_show(struct seq_file *seq, void *v)
+{
+	seq_printf(seq, "%d %s\n", SKUA_ABI_VERSION, SKUA_SOURCE_HASH);
+	return 0;
+}
+
+int skua_proc_init(unsigned int gid)
+{
+	struct proc_dir_entry *context;
+	kgid_t group = make_kgid(&init_user_ns, gid);
+
+	if (!gid_valid(group))
+		return -EINVAL;
+	directory = proc_mkdir(SKUA_PROC_DIR, NULL);
+	if (!directory)
+		return -ENOMEM;
+	if (!proc_create_single("stats", 0444, directory, stats_show) ||
+	    !proc_create_single("abi", 0444, directory, abi_show))
+		goto error;
+	/* Made closed, opened to the group at the end. */
+	context = proc_create("context", 0660, directory, &context_ops);
+	if (!context)
+		goto error;
+	proc_set_user(context, GLOBAL_ROOT_UID, group);
+	return 0;
+
+error:
+	proc_remove(directory);
+	return -ENOMEM;
+}
+
+void skua_proc_exit(void)
+{
+	proc_remove(directory);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * skua-process.c
+ *
+ * Reports the executable mappings of processes with armed threads as skua_mapping events: when a thread arms, and at an
+ * armed thread's next syscall after they changed (dlopen inside a span) or after a session started. All of them are
+ * reported again each time; the latest report of an address is the right one.
+ *
+ * The mapping count changes with every thread stack, the size of executable memory hardly ever. In a syscall entry, where
+ * we may not sleep, only the latter is looked at; when a record is written, both. A change of either leads to a walk that
+ * compares what is mapped with what was reported.
+ */
+
+#include <linux/dcache.h>
+#include <linux/fs.h>
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include <skua/skua-trace.h>
+#include <wrapper/skua-mm.h>
+
+#include "skua-internal.h"
+
+#define PROCESS_TABLE_BITS 8
+
+static DEFINE_HASHTABLE(processes, PROCESS_TABLE_BITS);
+static DEFINE_RAW_SPINLOCK(processes_lock);
+
+/* Under processes_lock. An mm may be freed just before its last thread lets go of the entry; the tgid tells a new one apart. */
+static struct skua_process *find_current(void)
+{
+	struct skua_process *process;
+
+	hash_for_each_possible(processes, process, node, (unsigned long)current->mm) {
+		if (process->mm == current->mm && process->tgid == current->tgid) {
+			process->refs++;
+			return process;
+		}
+	}
+	return NULL;
+}
+
+/* Returns the entry of the current thread's address space, made if need be; NULL without memory. */
+struct skua_process *skua_process_get(void)
+{
+	struct skua_process *process, *fresh;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&processes_lock, flags);
+	process = find_current();
+	raw_spin_unlock_irqrestore(&processes_lock, flags);
+	if (process)
+		return process;
+
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return NULL;
+	fresh->mm = current->mm;
+	fresh->tgid = current->tgid;
+	fresh->refs = 1;
+	mutex_init(&fresh->lock);
+
+	raw_spin_lock_irqsave(&processes_lock, flags);
+	process = find_current();
+	if (!process) {
+		hash_add(processes, &fresh->node, (unsigned long)fresh->mm);
+		process = fresh;
+		fresh = NULL;
+	}
+	raw_spin_unlock_irqrestore(&processes_lock, flags);
+	kfree(fresh);
+	return process;
+}
+
+void skua_process_put(struct skua_process *process)
+{
+	unsigned long flags;
+	bool last;
+
+	raw_spin_lock_irqsave(&processes_lock, flags);
+	last = !--process->refs;
+	if (last)
+		hash_del(&process->node);
+	raw_spin_unlock_irqrestore(&processes_lock, flags);
+	if (last)
+		kfree_rcu(process, rcu);
+}
+
+/* The vDSO has no file but is executable, and calls the kernel; its name is the one that /proc/PID/maps shows. */
+static const char *special_name(struct vm_area_struct *vma)
+{
+	return vma->vm_ops && vma->vm_ops->name ? vma->vm_ops->name(vma) : NULL;
+}
+
+static bool is_reported(struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & VM_EXEC) && (vma->vm_file || special_name(vma));
+}
+
+static u64 mix(u64 hash, u64 value)
+{
+	return hash_64(hash ^ value, 64) + value;
+}
+
+static u64 mappings_signature(struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+	u64 hash = 1;
+
+	SKUA_VMA_ITERATOR(it, mm);
+	skua_for_each_vma(it, vma) {
+		if (!is_reported(vma))
+			continue;
+		hash = mix(hash, vma->vm_start);
+		hash = mix(hash, vma->vm_end);
+		hash = mix(hash, vma->vm_pgoff);
+		hash = mix(hash, vma->vm_file ? (unsigned long)file_inode(vma->vm_file) : 0);
+	}
+	return hash;
+}
+
+static void report_mapping(struct vm_area_struct *vma, char *buffer, size_t size)
+{
+	struct skua_mapping mapping = {
+		.start = vma->vm_start,
+		.end = vma->vm_end,
+		.pgoff = (u64)vma->vm_pgoff << PAGE_SHIFT,
+	};
+	const char *path;
+
+	if (vma->vm_file) {
+		const struct inode *inode = file_inode(vma->vm_file);
+
+		mapping.ino = inode->i_ino;
+		mapping.dev = inode->i_sb->s_dev;
+		path = d_path(&vma->vm_file->f_path, buffer, size);
+		if (IS_ERR(path))
+			path = "";
+	} else {
+		mapping.pgoff = 0;
+		path = special_name(vma);
+	}
+	trace_skua_mapping(&mapping, path);
+	skua_count(mappings);
+}
+
+static void report_all(struct skua_state *state, struct mm_struct *mm)
+{
+	struct vm_area_struct *vma;
+
+	SKUA_VMA_ITERATOR(it, mm);
+	skua_for_each_vma(it, vma) {
+		if (is_reported(vma))
+			report_mapping(vma, state->scratch, skua_scratch_bytes());
+	}
+}
+
+static bool take_locks(struct skua_process *process, struct mm_struct *mm, bool may_sleep)
+{
+	if (may_sleep) {
+		if (mutex_lock_killable(&process->lock))
+			return false;
+		if (mmap_read_lock_killable(mm)) {
+			mutex_unlock(&process->lock);
+			return false;
+		}
+		return true;
+	}
+	if (!mutex_trylock(&process->lock))
+		return false;
+	if (!mmap_read_trylock(mm)) {
+		mutex_unlock(&process->lock);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Reports the current process's mappings if a session runs and they are not known to be reported. When may_sleep is false
+ * and a lock is taken, it is left to the next syscall.
+ */
+void skua_process_report(struct skua_state *state, bool may_sleep)
+{
+	struct skua_process *process = state->process;
+	struct mm_struct *mm = current->mm;
+	u32 generation = READ_ONCE(skua_generation);
+	u64 signature;
+
+	if (!READ_ONCE(skua_sessions) || !process || process->mm != mm)
+		return;
+	if (READ_ONCE(process->generation) == generation &&
+	    READ_ONCE(process->exec_vm) == READ_ONCE(mm->exec_vm) &&
+	    (!may_sleep || READ_ONCE(process->map_count) == READ_ONCE(mm->map_count)))
+		return;
+	if (!take_locks(process, mm, may_sleep)) {
+		skua_count(mappings_postponed);
+		return;
+	}
+	signature = mappings_signature(mm);
+	if (process->generation != generation || process->signature != signature)
+		report_all(state, mm);
+	process->signature = signature;
+	WRITE_ONCE(process->exec_vm, mm->exec_vm);
+	WRITE_ONCE(process->map_count, mm->map_count);
+	WRITE_ONCE(process->generation, generation);
+	mmap_read_unlock(mm);
+	mutex_unlock(&process->lock);
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * skua-stack.c
+ *
+ * User registers and a piece of the user stack, taken at syscall entry without ever faulting: a page that is not there is
+ * not brought in, the piece is short instead.
+ */
+
+#include <linux/mm.h>
+#include <linux/sched/task_stack.h>
+#include <linux/uaccess.h>
+#include <asm/ptrace.h>
+
+#include "skua-internal.h"
+
+#ifndef CONFIG_X86_64
+#error "Skua reads x86-64 registers; another architecture needs its own SKUA_REGS"
+#endif
+
+/* Bytes wanted from sp up. The main thread's stack ends below the environment strings; a thread's end is not known here. */
+static size_t wanted(const struct mm_struct *mm, unsigned long sp)
+{
+	size_t bytes = skua_stack_limit;
+	unsigned long end;
+
+	if (sp > mm->start_stack || sp < mm->start_stack - rlimit(RLIMIT_STACK))
+		return bytes;
+	end = PAGE_ALIGN(READ_ONCE(mm->env_end));
+	return end > sp ? min_t(size_t, bytes, end - sp) : bytes;
+}
+
+void skua_stack_take(struct skua_state *state)
+{
+	const struct pt_regs *regs = task_pt_regs(current);
+	unsigned long sp = regs->sp;
+	size_t bytes, left;
+	u64 *out = (u64 *)state->scratch;
+
+	out[0] = regs->ip;
+	out[1] = sp;
+	out[2] = regs->bp;
+	out[3] = regs->bx;
+	out[4] = regs->r12;
+	out[5] = regs->r13;
+	out[6] = regs->r14;
+	out[7] = regs->r15;
+	BUILD_BUG_ON(SKUA_REGS_COUNT * sizeof(u64) != SKUA_REGS_BYTES);
+
+	if (!current->mm) {
+		state->stack_bytes = SKUA_REGS_BYTES;
+		return;
+	}
+	bytes = wanted(current->mm, sp);
+	left = bytes;
+	pagefault_disable();
+	if (access_ok((const void __user *)sp, bytes))
+		left = __copy_from_user_inatomic(state->scratch + SKUA_REGS_BYTES, (const void __user *)sp, bytes);
+	pagefault_enable();
+	if (left) {
+		state->stack_short = true;
+		if (left == bytes)
+			skua_count(stack_unreadable);
+		else
+			skua_count(stack_short);
+	}
+	state->stack_bytes = SKUA_REGS_BYTES + bytes - left;
+}

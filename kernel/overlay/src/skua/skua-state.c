@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * skua-state.c
+ *
+ * The table of thread states: bounded, keyed by task, read under RCU (every tracepoint probe runs with preemption off).
+ * A state is made when a thread first arms, and removed by that thread at its exit, so a task pointer in the table is
+ * always that of a living thread.
+ */
+
+#include <linux/atomic.h>
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "skua-internal.h"
+
+#define STATE_TABLE_BITS 12
+
+static DEFINE_HASHTABLE(states, STATE_TABLE_BITS);
+static DEFINE_RAW_SPINLOCK(states_lock);
+static unsigned int states_live; /* under states_lock */
+
+/*
+ * Returns the state of the current thread or NULL. It stays valid as long as the thread is in the kernel, because nobody
+ * else frees it. In an interrupt or NMI, valid until its end.
+ */
+struct skua_state *skua_state_current(void)
+{
+	struct task_struct *task = current;
+	struct skua_state *state;
+
+	hlist_for_each_entry_rcu_notrace(state, &states[hash_ptr(task, STATE_TABLE_BITS)], node) {
+		if (state->task == task)
+			return state;
+	}
+	return NULL;
+}
+
+static struct skua_state *state_create(void)
+{
+	struct skua_state *state;
+	unsigned long flags;
+	bool room;
+
+	state = kzalloc(struct_size(state, scratch, skua_scratch_bytes()), GFP_KERNEL_ACCOUNT);
+	if (!state)
+		return ERR_PTR(-ENOMEM);
+	state->task = current;
+	state->stack_bytes = SKUA_STACK_NOT_TAKEN;
+
+	raw_spin_lock_irqsave(&states_lock, flags);
+	room = states_live < skua_max_states;
+	if (room) {
+		states_live++;
+		hlist_add_head_rcu(&state->node, &states[hash_ptr(state->task, STATE_TABLE_BITS)]);
+	}
+	raw_spin_unlock_irqrestore(&states_lock, flags);
+	if (!room) {
+		kfree(state);
+		skua_count(states_refused);
+		return ERR_PTR(-ENOSPC);
+	}
+	skua_count(states_allocated);
+	return state;
+}
+
+/* Forgets the thread that the state belongs to. Called by that thread, or when nothing can look states up any more. */
+void skua_state_drop(struct skua_state *state)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&states_lock, flags);
+	hlist_del_rcu(&state->node);
+	states_live--;
+	raw_spin_unlock_irqrestore(&states_lock, flags);
+	if (state->process)
+		skua_process_put(state->process);
+	kfree_rcu(state, rcu);
+	skua_count(states_freed);
+}
+
+/*
+ * Arms the current thread with these ids. -ENOSPC: too many armed threads. -ENOMEM.
+ * An interrupt in between sees the thread unarmed, never a mixture of two records.
+ */
+int skua_state_arm(const struct skua_ids *ids)
+{
+	struct skua_state *state = skua_state_current();
+
+	if (!state) {
+		state = state_create();
+		if (IS_ERR(state))
+			return PTR_ERR(state);
+	}
+	if (!state->process) {
+		state->process = skua_process_get();
+		if (!state->process)
+			return -ENOMEM;
+	}
+	WRITE_ONCE(state->armed, false);
+	barrier();
+	state->ids = *ids;
+	state->exec = false;
+	state->control = true;
+	barrier();
+	WRITE_ONCE(state->armed, true);
+	skua_process_report(state, true);
+	return 0;
+}
+
+/* Detaches the current thread; remembers an unsampled record so that it can be read back. */
+void skua_state_disarm(const struct skua_ids *ids)
+{
+	struct skua_state *state = skua_state_current();
+
+	if (!state)
+		return;
+	WRITE_ONCE(state->armed, false);
+	barrier();
+	state->ids = *ids;
+}
+
+void skua_states_destroy(void)
+{
+	struct skua_state *state;
+	struct hlist_node *next;
+	int bucket;
+
+	hash_for_each_safe(states, bucket, next, state, node)
+		skua_state_drop(state);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * skua-syscall.c
+ *
+ * What happens to a thread's state at syscall entry and exit and at exec, and which events a session admits.
+ *
+ *	entry of an armed thread    the syscall gets an id and a copy of the thread's ids
+ *	until its exit event        events carry that id and that copy, whatever is written to /proc/skua/context meanwhile
+ *	after its exit event        id 0, the thread's ids
+ *
+ * So a syscall whose entry was recorded has its exit recorded under the same ids, also when it is the write that
+ * detaches the thread, or an exec. skua_sys_enter() runs before and skua_sys_exit() after every LTTng probe.
+ */
+
+#include <linux/atomic.h>
+#include <linux/export.h>
+#include <linux/preempt.h>
+
+#include "skua-internal.h"
+
+/* Syscall ids are handed to threads in blocks, so that CPUs do not share a cache line at every syscall. */
+#define ID_BLOCK 256
+
+static atomic64_t next_block = ATOMIC64_INIT(0);
+
+/* Ids are unique per boot, across reloads too: they start at the age of the system in ns, and are used up more slowly. */
+void skua_ids_init(u64 first)
+{
+	atomic64_set(&next_block, first);
+}
+
+static u64 take_id(struct skua_state *state)
+{
+	if (state->next_id == state->end_id) {
+		state->next_id = atomic64_fetch_add(ID_BLOCK, &next_block);
+		state->end_id = state->next_id + ID_BLOCK;
+	}
+	return state->next_id++;
+}
+
+void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
+{
+	struct skua_state *state = skua_state_current();
+
+	if (likely(!state))
+		return;
+	WRITE_ONCE(state->syscall, 0);
+	state->control = false;
+	if (!state->armed)
+		return;
+	barrier();
+	state->syscall_ids = state->ids;
+	/* Pairs with the release in skua_session_start(): a session that this syscall counts for sees its entry. */
+	state->syscall_generation = smp_load_acquire(&skua_generation);
+	state->hook_generation = READ_ONCE(skua_hook_generation);
+	state->stack_bytes = SKUA_STACK_NOT_TAKEN;
+	state->stack_short = false;
+	barrier();
+	WRITE_ONCE(state->syscall, take_id(state));
+	skua_count(syscalls);
+	skua_process_report(state, false);
+	skua_fd_report(state, regs, nr);
+}
+
+void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
+{
+	struct skua_state *state = skua_state_current();
+
+	if (likely(!state))
+		return;
+	WRITE_ONCE(state->syscall, 0);
+	state->control = false;
+	if (state->exec)
+		skua_state_drop(state);
+}
+
+/* A new program is not the one that armed the thread. The execve itself still belongs to it. */
+void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	struct skua_state *state = skua_state_current();
+
+	if (!state)
+		return;
+	if (!skua_in_syscall(state)) {
+		skua_state_drop(state);
+		return;
+	}
+	WRITE_ONCE(state->armed, false);
+	state->ids.valid = false;
+	state->exec = true;
+	if (state->process) {
+		skua_process_put(state->process);
+		state->process = NULL;
+	}
+}
+
+bool skua_admits(u32 generation)
+{
+	const struct skua_state *state = skua_state_current();
+
+	if (likely(!state) || generation == SKUA_NOT_STARTED)
+		return false;
+	if (skua_in_syscall(state))
+		return state->syscall_generation >= generation;
+	return READ_ONCE(state->armed);
+}
+EXPORT_SYMBOL_GPL(skua_admits);
+
+bool skua_admits_entry(u32 generation)
+{
+	const struct skua_state *state = skua_state_current();
+
+	return state && skua_in_syscall(state) && state->syscall_generation >= generation;
+}
+EXPORT_SYMBOL_GPL(skua_admits_entry);
+
+/* An exit without an entry is admitted only for the write that armed the thread, which carries SKUA_FLAG_CONTROL. */
+bool skua_admits_exit(u32 generation)
+{
+	const struct skua_state *state = skua_state_current();
+
+	if (likely(!state) || generation == SKUA_NOT_STARTED)
+		return false;
+	if (skua_in_syscall(state))
+		return state->syscall_generation >= generation;
+	return state->armed && state->control;
+}
+EXPORT_SYMBOL_GPL(skua_admits_exit);
+
+void skua_current_values(struct skua_values *values)
+{
+	const struct skua_state *state = skua_state_current();
+	const struct skua_ids *ids;
+
+	memset(values, 0, sizeof(*values));
+	if (!state)
+		return;
+	if (skua_in_syscall(state)) {
+		ids = &state->syscall_ids;
+		values->syscall = state->syscall;
+		values->flags |= SKUA_FLAG_IN_SYSCALL;
+		if (state->stack_short)
+			values->flags |= SKUA_FLAG_STACK_SHORT;
+	} else if (READ_ONCE(state->armed)) {
+		ids = &state->ids;
+	} else {
+		return;
+	}
+	values->trace_hi = ids->trace_hi;
+	values->trace_lo = ids->trace_lo;
+	values->span = ids->span;
+	values->flags |= SKUA_FLAG_SAMPLED;
+	if (state->control)
+		values->flags |= SKUA_FLAG_CONTROL;
+	if (!in_task())
+		values->flags |= SKUA_FLAG_INTERRUPT;
+}
+EXPORT_SYMBOL_GPL(skua_current_values);
+
+/*
+ * Registers and user stack of the current thread's syscall, taken once and shared by all sessions. To be called only for
+ * the event of a syscall's entry.
+ */
+const u8 *skua_entry_stack(size_t *bytes)
+{
+	struct skua_state *state = skua_state_current();
+
+	*bytes = 0;
+	if (!state || !skua_in_syscall(state))
+		return NULL;
+	if (state->stack_bytes == SKUA_STACK_NOT_TAKEN)
+		skua_stack_take(state);
+	*bytes = state->stack_bytes;
+	return state->scratch;
+}
+EXPORT_SYMBOL_GPL(skua_entry_stack);
