@@ -105,7 +105,7 @@ export const DEFAULT_SESSION: Omit<SessionOptions, 'name'> = {
     'block_rq_issue',
     'block_rq_complete',
     'net_dev_queue',
-    'netif_receive_skb',
+    'net_if_receive_skb',
     'x86_exceptions_page_fault_user',
     'x86_exceptions_page_fault_kernel',
     'signal_generate',
@@ -116,3 +116,17 @@ export const DEFAULT_SESSION: Omit<SessionOptions, 'name'> = {
   subbuffers: 8,
   liveTimerUs: 20_000,
 };
+
+/**
+ * Functions of this room, each in the file named:
+ *
+ * session/run.ts      startRun(options: RunOptions, events: RunEvents, context: CoreContext): Promise<TraceRun>
+ * session/host.ts     doctor(target, context): Promise<HostReport>               checks only
+ *                     prepare(target, context): Promise<HostReport>              asks with prompter.confirmPrepare first
+ *                     unprepare(target, context): Promise<HostReport>
+ *                     removeAgent(target, context): Promise<void>
+ * sandbox/instance.ts startSandbox(name, context): Promise<SshConnection>        dispose the connection when done
+ *                     stopSandbox(name, context), resetSandbox(name, context): Promise<void>
+ *                     sandboxStatus(name): Promise<SandboxStatus>, listSandboxes()
+ * session/shell.ts    shellCommand(target): Promise<{ file, args }>              for a terminal
+ */

@@ -58,6 +58,14 @@ export async function ensureImage(context: CoreContext): Promise<SandboxImage> {
   return readImage(folder, hash);
 }
 
+/** The image when it has been built already. */
+export async function builtImage(): Promise<SandboxImage | undefined> {
+  const keys = await sandboxKeys();
+  const hash = definitionHash([keys.login.publicKey, keys.host.publicKey]);
+  const folder = join(sandboxRoot(), 'images', hash);
+  return existsSync(join(folder, 'complete')) ? readImage(folder, hash) : undefined;
+}
+
 /** Removes every image and the file systems beside them. Instances must be stopped first. */
 export async function removeImages(signal: AbortSignal): Promise<void> {
   await removeTree(join(sandboxRoot(), 'images'), signal);

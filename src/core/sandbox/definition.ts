@@ -33,6 +33,7 @@ export const GUEST_PACKAGES: readonly string[] = [
   'gcc',
   'g++',
   'make',
+  'patch',
   'libc6-dev',
   'libopentracing-dev',
   'libyaml-cpp-dev',

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { utils } from 'ssh2';
@@ -34,6 +33,14 @@ export function loginKeyPath(): string {
   return join(sandboxRoot(), 'keys', 'login');
 }
 
+/** A known_hosts file, under the alias `skua-sandbox`, for OpenSSH's own client. */
+export async function sandboxKnownHosts(): Promise<string> {
+  const { host } = await sandboxKeys();
+  const path = join(sandboxRoot(), 'keys', 'known_hosts');
+  await writeFile(path, `skua-sandbox ${host.publicKey}\n`, { mode: 0o600 });
+  return path;
+}
+
 async function keyPair(path: string): Promise<KeyPair> {
   try {
     return { privateKey: await readFile(path, 'utf8'), publicKey: (await readFile(`${path}.pub`, 'utf8')).trim() };
@@ -44,9 +51,4 @@ async function keyPair(path: string): Promise<KeyPair> {
   await writeFile(path, pair.private.endsWith('\n') ? pair.private : `${pair.private}\n`, { mode: 0o600 });
   await writeFile(`${path}.pub`, `${pair.public.trim()}\n`, { mode: 0o600 });
   return keyPair(path);
-}
-
-/** SHA-256 of a text, first 16 hexadecimal digits. */
-export function shortHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

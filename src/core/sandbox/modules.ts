@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SkuaError } from '../../../common/base/errors';
+import type { CoreContext } from '../api';
+import { folderFiles } from '../deploy/bundle';
+import type { PushFile } from '../deploy/push';
+import { cacheRoot, installRoot, privateFolder } from '../paths';
+import { runCommand } from '../process';
+import { asGuestRoot, type SandboxImage } from './build';
+import { withLock } from './lock';
+import { searchPath } from './tools';
+
+/** Skua's kernel modules built for one kernel, as kernel/build.sh leaves them (*.ko and manifest.json). */
+export interface PrebuiltModules {
+  readonly kernelRelease: string;
+  /** Of everything that goes into them but the kernel. */
+  readonly hash: string;
+  readonly folder: string;
+}
+
+/** Skua's own kernel sources, as they go to a target that builds for itself. */
+export function kernelFolderFiles(): Promise<readonly PushFile[]> {
+  return folderFiles(join(installRoot(), 'kernel'));
+}
+
+/** Modules that were built before for this kernel, or undefined. */
+export async function cachedModules(kernelRelease: string, context: CoreContext): Promise<PrebuiltModules | undefined> {
+  const hash = await sourceHash(context);
+  const folder = join(cacheRoot(), 'modules', `${kernelRelease}-${hash}`);
+  return existsSync(join(folder, 'manifest.json')) ? { kernelRelease, hash, folder } : undefined;
+}
+
+/**
+ * The modules for the sandbox's kernel, built if need be: natively, in a chroot of the guest's own file system, where compiler and
+ * headers are exactly the guest's. About a minute on two cores; inside the emulated guest it would be ten. Throws
+ * `module-build-failed` with the end of the log, or `cancelled`.
+ */
+export async function ensureModules(image: SandboxImage, context: CoreContext): Promise<PrebuiltModules> {
+  const cached = await cachedModules(image.kernelRelease, context);
+  if (cached !== undefined) return cached;
+  const hash = await sourceHash(context);
+  const parent = await privateFolder(join(cacheRoot(), 'modules'));
+  const folder = join(parent, `${image.kernelRelease}-${hash}`);
+  await withLock(
+    `${folder}.lock`,
+    context.signal,
+    () => {
+      context.progress.report('Waiting for another process that builds the kernel modules');
+    },
+    async () => {
+      if (!existsSync(folder)) await build(image, folder, context);
+    },
+  );
+  return { kernelRelease: image.kernelRelease, hash, folder };
+}
+
+async function build(image: SandboxImage, folder: string, context: CoreContext): Promise<void> {
+  const step = "Building the kernel modules for the sandbox's kernel";
+  context.progress.report(step, 0);
+  const work = await mkdtemp(join(image.rootfs, 'var/tmp/skua-build-'));
+  const inside = work.slice(image.rootfs.length);
+  const partial = `${folder}.partial`;
+  try {
+    // Readable for whoever is root in there.
+    await chmod(work, 0o755);
+    await cp(join(installRoot(), 'kernel'), join(work, 'kernel'), { recursive: true });
+    await cp(image.lttngModulesDeb, join(work, 'lttng-modules.deb'));
+    const headers = `/lib/modules/${image.kernelRelease}/build`;
+    const command = `bash ${inside}/kernel/build.sh --source ${inside}/lttng-modules.deb --headers ${headers} --out ${inside}/out`;
+    const [program = 'sh', ...args] = [...asGuestRoot(), 'sh', '-c', ENTER, 'sh', image.rootfs, command];
+    let compiled = 0;
+    const result = await runCommand(program, args, {
+      signal: context.signal,
+      env: { PATH: searchPath(), LC_ALL: 'C.UTF-8', HOME: '/root', TMPDIR: inside },
+      linesOfStdout: true,
+      onLine: (line) => {
+        context.log('debug', `modules: ${line}`);
+        if (!/^\s+(CC|LD)\b/.test(line)) return;
+        compiled += 1;
+        context.progress.report(step, compiled / (compiled + 40));
+      },
+    });
+    if (result.code !== 0) throw buildFailed(image.kernelRelease, result.tail);
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial);
+    for (const name of await readdir(join(work, 'out'))) await cp(join(work, 'out', name), join(partial, name));
+    await rename(partial, folder);
+  } finally {
+    await removeAsGuestRoot(work);
+  }
+}
+
+/**
+ * chroot needs /dev/null. As root the image has device nodes; in a user namespace the host's are bound over empty files, in a mount
+ * namespace that ends with the command. $1: root folder, $2: command.
+ */
+const ENTER = `set -eu
+if [ ! -c "$1/dev/null" ]; then
+  for d in null zero urandom; do : > "$1/dev/$d"; mount --bind "/dev/$d" "$1/dev/$d"; done
+fi
+exec chroot "$1" sh -c "$2"`;
+
+async function removeAsGuestRoot(path: string): Promise<void> {
+  const [program = 'rm', ...args] = [...asGuestRoot(), 'rm', '-rf', '--one-file-system', path];
+  await runCommand(program, args, { signal: new AbortController().signal });
+}
+
+async function sourceHash(context: CoreContext): Promise<string> {
+  const script = join(installRoot(), 'kernel', 'build.sh');
+  const result = await runCommand('bash', [script, '--hash'], { signal: context.signal });
+  const hash = result.stdout.trim();
+  if (result.code !== 0 || !/^[0-9a-f]{8,64}$/.test(hash)) throw buildFailed('any kernel', result.tail);
+  return hash;
+}
+
+function buildFailed(kernelRelease: string, detail: string): SkuaError {
+  return new SkuaError({
+    code: 'module-build-failed',
+    message: `The kernel modules could not be built for ${kernelRelease}.`,
+    remedy: 'Read the end of the build log below. If the kernel sources were changed, check them with kernel/build.sh.',
+    detail,
+  });
+}

@@ -1,0 +1,158 @@
+import { SkuaError } from '../../../common/base/errors';
+import type { HostReport, StepReport } from '../../../common/protocol/agent';
+import { AgentConnection, type AgentEvents } from '../agent/connection';
+import type { CoreContext, TargetSpec } from '../api';
+import {
+  deployAgent,
+  deployKernelSource,
+  deployModules,
+  removeOldAgents,
+  type DeployedAgent,
+} from '../deploy/deploy';
+import { probeTarget, type TargetFacts } from '../deploy/facts';
+import { productVersion } from '../paths';
+import { cancelled, throwIfAborted } from '../process';
+import { ensureImage } from '../sandbox/build';
+import { startSandbox } from '../sandbox/instance';
+import { cachedModules, ensureModules } from '../sandbox/modules';
+import { connectSsh } from '../ssh/connect';
+import type { SshConnection } from '../ssh/connection';
+
+/** A target with the agent running on it. `dispose` ends the agent, then the connection. */
+export interface OpenTarget {
+  readonly ssh: SshConnection;
+  readonly facts: TargetFacts;
+  readonly agent: AgentConnection;
+  readonly deployed: DeployedAgent;
+  dispose(): Promise<void>;
+}
+
+/** How a target is called in messages. */
+export function targetName(target: TargetSpec): string {
+  return target.kind === 'sandbox' ? (target.name === 'default' ? 'sandbox' : `sandbox:${target.name}`) : target.host;
+}
+
+/** Connects to a target, starting the sandbox when it is one. */
+export function connectTarget(target: TargetSpec, context: CoreContext): Promise<SshConnection> {
+  return target.kind === 'sandbox' ? startSandbox(target.name, context) : connectSsh(target, context);
+}
+
+/**
+ * Connects, deploys and starts the agent. Everything opened is closed again when a step fails. Throws what those steps throw.
+ */
+export async function openTarget(target: TargetSpec, events: AgentEvents, context: CoreContext): Promise<OpenTarget> {
+  const ssh = await connectTarget(target, context);
+  try {
+    throwIfAborted(context.signal, 'Connecting');
+    const facts = await probeTarget(ssh, context);
+    const deployed = await deployAgent(ssh, facts, context);
+    context.progress.report(`Starting the agent on ${ssh.alias}`);
+    const { agent } = await AgentConnection.start(ssh, deployed.command, productVersion(), context, events);
+    return {
+      ssh,
+      facts,
+      agent,
+      deployed,
+      dispose: async () => {
+        try {
+          await agent.dispose();
+        } finally {
+          await ssh.dispose();
+        }
+      },
+    };
+  } catch (error) {
+    await ssh.dispose();
+    throw error;
+  }
+}
+
+/**
+ * Makes the target ready to trace and returns it open. Nothing is asked and nothing changed when it is ready already; otherwise the
+ * user agrees first, except for the sandbox, which is Skua's own. A changed group membership needs a new login: then the target is
+ * reopened. Throws the first failed step's own error.
+ */
+export async function openPrepared(
+  target: TargetSpec,
+  events: AgentEvents,
+  context: CoreContext,
+): Promise<OpenTarget & { readonly report: HostReport }> {
+  let open = await openTarget(target, events, context);
+  try {
+    context.progress.report(`Checking ${open.ssh.alias}`);
+    let report = await open.agent.request('doctor', {}, { signal: context.signal });
+    throwIfFailed(report);
+    if (report.steps.some((step) => step.state === 'fixable')) {
+      if (target.kind !== 'sandbox' && !(await context.prompter.confirmPrepare(report))) {
+        throw cancelled(`Preparing ${open.ssh.alias}`);
+      }
+      const prepared = await runPrepare(target, open, report, context);
+      report = prepared.report;
+      throwIfFailed(report);
+      if (prepared.needsReconnect) {
+        await open.dispose();
+        open = await openTarget(target, events, context);
+        report = await open.agent.request('doctor', {}, { signal: context.signal });
+        throwIfFailed(report);
+      }
+      const unfixed = report.steps.find((step) => step.state === 'fixable');
+      if (unfixed !== undefined) throw stepError(unfixed, report);
+    }
+    await removeOldAgents(open.ssh, open.facts, open.deployed, context);
+    return { ...open, report };
+  } catch (error) {
+    await open.dispose();
+    throw error;
+  }
+}
+
+/** The agent's prepare, with the kernel modules it may need brought to the target first. */
+export async function runPrepare(
+  target: TargetSpec,
+  open: OpenTarget,
+  report: HostReport,
+  context: CoreContext,
+): Promise<{ readonly report: HostReport; readonly needsReconnect: boolean }> {
+  const params = needsModules(report) ? await moduleFolders(target, open, report, context) : {};
+  context.progress.report(`Preparing ${open.ssh.alias}`);
+  return open.agent.request('prepare', params, {
+    signal: context.signal,
+    onProgress: (step, fraction) => {
+      context.progress.report(`Preparing ${open.ssh.alias}: ${step}`, fraction);
+    },
+  });
+}
+
+function needsModules(report: HostReport): boolean {
+  return report.steps.some((step) => ['headers', 'modules', 'context-device'].includes(step.id) && step.state !== 'ok');
+}
+
+/** Prebuilt modules when this machine has them for that kernel, otherwise the sources to build them from over there. */
+async function moduleFolders(
+  target: TargetSpec,
+  open: OpenTarget,
+  report: HostReport,
+  context: CoreContext,
+): Promise<{ readonly modulesDir?: string; readonly sourceDir?: string }> {
+  const modules =
+    target.kind === 'sandbox'
+      ? await ensureModules(await ensureImage(context), context)
+      : await cachedModules(report.kernelRelease, context);
+  return modules === undefined
+    ? { sourceDir: await deployKernelSource(open.ssh, open.facts, context) }
+    : { modulesDir: await deployModules(open.ssh, open.facts, modules, context) };
+}
+
+function throwIfFailed(report: HostReport): void {
+  const failed = report.steps.find((step) => step.state === 'failed');
+  if (failed !== undefined) throw stepError(failed, report);
+}
+
+function stepError(step: StepReport, report: HostReport): SkuaError {
+  if (step.error !== undefined) return new SkuaError(step.error);
+  return new SkuaError({
+    code: 'lttng-failed',
+    message: `${report.hostname} is not ready to trace: ${step.title}: ${step.found}.`,
+    remedy: step.remedy ?? 'Run "skua doctor --fix" on it and read what it reports.',
+  });
+}
