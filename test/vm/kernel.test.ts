@@ -1,0 +1,485 @@
+/**
+ * Skua's LTTng modules on a real kernel: which events a Skua session records and with which context, what other sessions see,
+ * what is refused, and that nothing leaks or crashes. Traces are read with babeltrace2.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { bytes, integer, parseTrace, text, type TraceEvent } from './babeltrace';
+import { openGuest, quote, REPOSITORY, type Guest } from './guest';
+import { moduleFolders } from './modules';
+
+const FLAG = { sampled: 1n, inSyscall: 2n, control: 4n, stackShort: 8n, interrupt: 16n };
+/** These never have an exit event: the thread ends, or signal return replaces the syscall number. */
+const WITHOUT_EXIT = ['exit', 'exit_group', 'rt_sigreturn'];
+/** What a guest's kernel says when something is wrong with it. */
+const KERNEL_TROUBLE =
+  /BUG:|WARNING:|Oops|general protection|possible recursive locking|lockdep|KASAN|UBSAN|soft lockup|RCU.*stall|rcu:.*stall|kmemleak|scheduling while atomic|list_(?:add|del) corruption/;
+
+let guest: Guest;
+
+/** Loads a folder of modules that the guest has under this name; parameters are skua.ko's. */
+async function load(
+  folder: 'skua' | 'stock',
+  parameters = 'gid=$(getent group tracing | cut -d: -f3)',
+): Promise<void> {
+  await guest.must(`/root/vm/modules.sh load /root/${folder} ${folder === 'skua' ? parameters : ''}`);
+}
+
+/** Records `command` in a session of stock lttng-tools and returns what it printed and the trace. */
+async function record(
+  session: string,
+  command: string,
+  options = '',
+): Promise<{ readonly printed: string; readonly events: readonly TraceEvent[] }> {
+  const printed = await guest.must(
+    `cd /root/vm && ./record.sh ${session} /root/trace ${options} -- ${command}`,
+  );
+  return { printed, events: await readTrace('/root/trace') };
+}
+
+async function readTrace(folder: string): Promise<readonly TraceEvent[]> {
+  return parseTrace(await guest.must(`babeltrace2 --clock-seconds --no-delta ${quote(folder)}`));
+}
+
+async function stats(): Promise<ReadonlyMap<string, number>> {
+  const lines = (await guest.must('cat /proc/skua/stats')).trim().split('\n');
+  return new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
+}
+
+/** How much each counter grew, those that did. */
+async function growth(action: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
+  const before = await stats();
+  await action();
+  const after = await stats();
+  return Object.fromEntries(
+    [...after]
+      .map(([name, value]) => [name, value - (before.get(name) ?? 0)] as const)
+      .filter(([, n]) => n !== 0),
+  );
+}
+
+const syscallName = (event: TraceEvent): string =>
+  event.name.replace(/^(?:compat_)?syscall_(?:entry|exit)_/, '');
+const isEntry = (event: TraceEvent): boolean => event.name.includes('syscall_entry_');
+const isExit = (event: TraceEvent): boolean => event.name.includes('syscall_exit_');
+const ids = (event: TraceEvent): string =>
+  ['skua_trace_hi', 'skua_trace_lo', 'skua_span', 'skua_syscall']
+    .map((name) => integer(event.context, name).toString(16))
+    .join(' ');
+const span = (event: TraceEvent): bigint => integer(event.context, 'skua_span');
+const flags = (event: TraceEvent): bigint => integer(event.context, 'skua_flags');
+
+/** What must hold of every trace of a Skua session that lost nothing. */
+function checkContexts(events: readonly TraceEvent[]): void {
+  const open = new Map<bigint, TraceEvent>();
+  const seen = new Set<bigint>();
+  for (const event of events) {
+    const thread = integer(event.context, 'vtid');
+    const id = integer(event.context, 'skua_syscall');
+    const inProgress = open.get(thread);
+    expect(flags(event) & FLAG.sampled, event.name).toBe(FLAG.sampled);
+    expect((flags(event) & FLAG.inSyscall) !== 0n, event.name).toBe(id !== 0n);
+    if (isEntry(event)) {
+      expect(id).not.toBe(0n);
+      expect(seen.has(id), `syscall id ${id} used twice`).toBe(false);
+      expect(
+        inProgress === undefined || WITHOUT_EXIT.includes(syscallName(inProgress)),
+        'an exit is missing',
+      ).toBe(true);
+      seen.add(id);
+      open.set(thread, event);
+    } else {
+      expect(bytes(event.context, 'skua_stack').length, 'stack outside an entry').toBe(0);
+    }
+    if (!isExit(event)) continue;
+    if (id === 0n) {
+      expect(flags(event) & FLAG.control, 'an exit without an entry is the arming write').toBe(FLAG.control);
+      expect(syscallName(event)).toBe('write');
+      continue;
+    }
+    if (inProgress === undefined) throw new Error(`${event.name} has no entry`);
+    expect(ids(event)).toBe(ids(inProgress));
+    expect(syscallName(event)).toBe(syscallName(inProgress));
+    open.delete(thread);
+  }
+  for (const left of open.values()) expect(WITHOUT_EXIT).toContain(syscallName(left));
+}
+
+/** Names of the syscalls of a span, in order, without Skua's own writes. */
+function syscallsOf(events: readonly TraceEvent[], spanId: bigint): readonly string[] {
+  return events
+    .filter((e) => isExit(e) && span(e) === spanId && integer(e.context, 'skua_syscall') !== 0n)
+    .filter((e) => (flags(e) & FLAG.control) === 0n)
+    .map(syscallName);
+}
+
+beforeAll(async () => {
+  const folders = await moduleFolders();
+  guest = await openGuest();
+  await guest.upload(join(REPOSITORY, 'test/vm/guest'), '/root/vm');
+  await guest.must(
+    'cat > /root/vm/skua_abi.h',
+    await readFile(join(REPOSITORY, 'kernel/include/skua_abi.h')),
+  );
+  await guest.must(
+    'cd /root/vm && for f in *.c; do gcc -O2 -g -Wall -Wextra -Werror -pthread -o "${f%.c}" "$f" || exit 1; done',
+  );
+  await guest.upload(folders.skua, '/root/skua');
+  await guest.upload(folders.stock, '/root/stock');
+  await load('skua');
+});
+
+let consoleRead = 0;
+afterEach(async () => {
+  const text = await guest.console();
+  const trouble = text
+    .slice(consoleRead)
+    .split('\n')
+    .filter((line) => KERNEL_TROUBLE.test(line));
+  consoleRead = text.length;
+  expect(trouble, 'the guest kernel complains').toEqual([]);
+});
+
+afterAll(async () => {
+  await guest.close();
+});
+
+describe('a Skua session', () => {
+  it('records the syscalls of armed threads under their span, each with an id of its own', async () => {
+    const { printed, events } = await record('skua-nested', './nested');
+    checkContexts(events);
+    for (const thread of [1n, 2n]) {
+      const outer = 0x11n + 0x10n * (thread - 1n);
+      const tid = new RegExp(`thread ${thread} tid (\\d+)`).exec(printed)?.[1];
+      expect(syscallsOf(events, outer)).toEqual(['getpid', 'clock_nanosleep', 'openat']);
+      expect(syscallsOf(events, outer + 1n)).toEqual(['openat', 'write', 'newfstatat', 'pread64', 'close']);
+      for (const event of events.filter((e) => span(e) === outer || span(e) === outer + 1n)) {
+        expect(integer(event.context, 'vtid').toString()).toBe(tid);
+        expect(integer(event.context, 'skua_trace_hi')).toBe(
+          BigInt(`0x${'a'}${thread}`) * 0x0101010101010101n,
+        );
+        expect(integer(event.context, 'skua_trace_lo')).toBe(integer(event.context, 'skua_trace_hi'));
+      }
+    }
+    expect(
+      events.some((e) => e.name.endsWith('getppid')),
+      'a syscall after detaching',
+    ).toBe(false);
+    // Every thread armed once from nothing and re-armed or detached three times.
+    const control = events.filter((e) => isExit(e) && (flags(e) & FLAG.control) !== 0n);
+    expect(
+      control.map((e) => integer(e.context, 'skua_syscall') === 0n).filter((first) => first),
+    ).toHaveLength(2);
+    expect(control).toHaveLength(8);
+  });
+
+  it('marks the switch away from a sleeping thread as part of the sleeping syscall', async () => {
+    const { events } = await record('skua-sleep', './nested');
+    const sleep = events.find((e) => e.name === 'syscall_entry_clock_nanosleep');
+    if (sleep === undefined) throw new Error('no sleep was recorded');
+    const away = events.filter((e) => e.name === 'sched_switch' && ids(e) === ids(sleep));
+    expect(away.length).toBeGreaterThan(0);
+  });
+
+  it('sees nothing of a program that writes no record', async () => {
+    const { events } = await record('skua-idle', './workload 50');
+    expect(events).toEqual([]);
+  });
+
+  it('lets nobody inherit a context: not fork, clone, vfork or exec', async () => {
+    const { printed, events } = await record('skua-inherit', './inherit');
+    checkContexts(events);
+    expect([...printed.matchAll(/^(\w+) \d+$/gm)].map((m) => m[1])).toEqual([
+      'main',
+      'forked',
+      'thread',
+      'spawned',
+      'replaced',
+    ]);
+    const main = BigInt(/main (\d+)/.exec(printed)?.[1] ?? '0');
+    expect(new Set(events.map((e) => integer(e.context, 'vtid')))).toEqual(new Set([main]));
+    expect(syscallsOf(events, 0x31n)).toContain('getsid');
+    expect(events.some((e) => e.name.endsWith('getpgid'))).toBe(false);
+    // The exec itself is complete, and the last syscall of the old program.
+    expect(events.filter(isExit).at(-1)?.name).toBe('syscall_exit_execve');
+  });
+
+  it('records registers and stack as they are at the syscall instruction, and says when the stack is short', async () => {
+    const counters: Record<string, number> = {};
+    let printed = '';
+    let events: readonly TraceEvent[] = [];
+    Object.assign(
+      counters,
+      await growth(async () => ({ printed, events } = await record('skua-registers', './registers'))),
+    );
+    checkContexts(events);
+    const expected = [...printed.matchAll(/^(\w+) (\w+) (\w+) (\w+)$/gm)].map((m) =>
+      m.slice(1).map((hex) => BigInt(`0x${hex}`)),
+    );
+    expect(expected).toHaveLength(4);
+    for (const [spanId, ip, sp, size] of expected as [bigint, bigint, bigint, bigint][]) {
+      const entry = events.find((e) => isEntry(e) && span(e) === spanId);
+      if (entry === undefined) throw new Error(`no entry under span ${spanId.toString(16)}`);
+      const stack = bytes(entry.context, 'skua_stack');
+      const view = new DataView(stack.buffer);
+      const registers = Array.from({ length: 8 }, (_, i) => view.getBigUint64(8 * i, true));
+      expect(registers[1]).toBe(sp);
+      if (spanId === 0x54n) {
+        expect(entry.name).toBe('compat_syscall_entry_getpid');
+      } else {
+        expect(registers).toEqual([
+          ip,
+          sp,
+          0x2222222222222222n,
+          0x1111111111111111n,
+          0xccccccccccccccccn,
+          0xddddddddddddddddn,
+          0xeeeeeeeeeeeeeeeen,
+          0xffffffffffffffffn,
+        ]);
+      }
+      const piece = stack.subarray(64);
+      expect(piece.length).toBe(Math.min(1024, Number(size)));
+      expect([...piece]).toEqual(Array.from(piece, (_, i) => (i * 7 + Number(spanId)) & 0xff));
+      const exit = events.find(
+        (e) => isExit(e) && integer(e.context, 'skua_syscall') === integer(entry.context, 'skua_syscall'),
+      );
+      const short = spanId === 0x52n || spanId === 0x53n ? FLAG.stackShort : 0n;
+      expect([entry, exit].map((e) => (e === undefined ? -1n : flags(e) & FLAG.stackShort))).toEqual([
+        short,
+        short,
+      ]);
+    }
+    expect(counters).toMatchObject({ stack_short: 1, stack_unreadable: 1 });
+  });
+
+  it('says what descriptors refer to once each, and what is mapped before it is needed', async () => {
+    const { printed, events } = await record('skua-files', './files');
+    checkContexts(events);
+    const said = [...printed.matchAll(/^(\d+) (.*)$/gm)].map((m) => `${m[1] ?? ''} ${m[2] ?? ''}`);
+    const reported = events.filter((e) => e.name === 'skua_fd' && span(e) === 0x61n);
+    const names = reported.map((e) => `${integer(e.payload, 'fd')} ${text(e.payload, 'path')}`);
+    expect(names.filter((name) => !name.endsWith('/proc/skua/context'))).toEqual(said);
+    expect(said).toHaveLength(6);
+    // Each is followed by the entry of the syscall that it was reported for.
+    for (const fd of reported) {
+      const next = events.slice(events.indexOf(fd) + 1).find(isEntry);
+      expect(next === undefined ? '' : ids(next)).toBe(ids(fd));
+    }
+
+    const library = /^library (.*)$/m.exec(printed)?.[1];
+    const mapped = events.findIndex((e) => e.name === 'skua_mapping' && text(e.payload, 'path') === library);
+    const used = events.findIndex((e) => e.name === 'syscall_entry_getpid' && span(e) === 0x62n);
+    expect(mapped).toBeGreaterThan(-1);
+    expect(used).toBeGreaterThan(mapped);
+    const first = events
+      .filter((e) => e.name === 'skua_mapping' && span(e) === 0x61n)
+      .map((e) => text(e.payload, 'path'));
+    expect(first).toContain('/root/vm/files');
+    expect(first).toContain('[vdso]');
+  });
+
+  it('gives every session that starts the mappings and descriptors anew, and pairs syscalls across its start', async () => {
+    await guest.must('lttng -q create skua-first -o /root/first');
+    await guest.must('lttng -q enable-event -s skua-first -k --syscall -a && lttng -q start skua-first');
+    const { events } = await record('skua-second', './files');
+    await guest.must('lttng -q destroy skua-first');
+    checkContexts(events);
+    expect(events.filter((e) => e.name === 'skua_mapping').length).toBeGreaterThan(0);
+    const { events: again } = await record('skua-third', './files');
+    expect(again.filter((e) => e.name === 'skua_fd').length).toBe(
+      events.filter((e) => e.name === 'skua_fd').length,
+    );
+  });
+
+  it('leaves lttng-tools a session like any other: list, save, load', async () => {
+    await guest.must(
+      'lttng -q create skua-saved -o /root/saved && lttng -q enable-event -s skua-saved -k sched_switch',
+    );
+    expect(await guest.must('lttng list skua-saved')).toMatch(/sched_switch/);
+    await guest.must('lttng -q save skua-saved && lttng -q destroy skua-saved && lttng -q load skua-saved');
+    expect(await guest.must('lttng list skua-saved')).toMatch(/sched_switch/);
+    await guest.must('lttng -q start skua-saved && cd /root/vm && ./nested && lttng -q destroy skua-saved');
+    expect((await readTrace('/root/saved')).every((e) => 'skua_span' in e.context)).toBe(true);
+  });
+});
+
+describe('records', () => {
+  it('are refused when they cannot be right, each refusal counted by its cause', async () => {
+    let printed = '';
+    const counters = await growth(async () => (printed = await guest.must('/root/vm/garbage')));
+    expect(
+      Object.fromEntries(
+        printed
+          .trim()
+          .split('\n')
+          .map((line) => line.split(' ')),
+      ),
+    ).toEqual({
+      good: 'ok',
+      empty: 'EINVAL',
+      short: 'EINVAL',
+      'trailing-bytes': 'ok',
+      longest: 'ok',
+      'too-long': 'EINVAL',
+      'valid-2': 'EINVAL',
+      'valid-255': 'EINVAL',
+      'attrs-beyond': 'EINVAL',
+      'attrs-huge': 'EINVAL',
+      'attrs-fit': 'ok',
+      'trace-id-zero': 'EINVAL',
+      'span-id-zero': 'EINVAL',
+      null: 'EFAULT',
+      'kernel-address': 'EFAULT',
+      'half-mapped': 'EFAULT',
+      'all-ones': 'EINVAL',
+      text: 'EINVAL',
+      'other-user': 'EPERM',
+      unsampled: 'ok',
+      'detached-with-ids': 'ok',
+    });
+    // The kernel address never reaches the module: write(2) itself refuses it.
+    expect(counters).toEqual({
+      records_armed: 4,
+      records_detached: 2,
+      records_refused_short: 2,
+      records_refused_long: 1,
+      records_refused_valid: 4,
+      records_refused_attrs: 2,
+      records_refused_ids: 2,
+      records_refused_user: 1,
+      records_unreadable: 2,
+      states_allocated: 1,
+      states_freed: 1,
+    });
+  });
+
+  it('may be written by the group and by nobody else', async () => {
+    await guest.must(
+      'id skua-in 2>/dev/null || useradd -G tracing skua-in; id skua-out 2>/dev/null || useradd skua-out',
+    );
+    const attempt = (user: string, how: string) =>
+      guest.run(
+        `setpriv --reuid=$(id -u ${user}) --regid=$(id -g ${user}) --init-groups sh -c 'LC_ALL=C : ${how} /proc/skua/context'`,
+      );
+    expect(await attempt('skua-in', '>')).toMatchObject({ code: 0 });
+    expect(await attempt('skua-in', '<')).toMatchObject({ code: 0 });
+    for (const how of ['>', '<']) {
+      const refused = await attempt('skua-out', how);
+      expect(refused.code).not.toBe(0);
+      expect(refused.stderr).toMatch(/Permission denied/);
+    }
+  });
+
+  it('are bounded in number, and room comes back when threads end', async () => {
+    await load('skua', 'gid=0 max_states=16');
+    let printed = '';
+    const counters = await growth(async () => (printed = await guest.must('/root/vm/crowd 40')));
+    expect(printed.trim()).toBe('armed 16 refused 24');
+    expect(counters).toEqual({
+      records_armed: 16,
+      states_allocated: 16,
+      states_freed: 16,
+      states_refused: 24,
+    });
+    expect(await guest.must('/root/vm/crowd 16')).toBe('armed 16 refused 0\n');
+    await load('skua');
+  });
+});
+
+describe('another session', () => {
+  it('filters by the fields with stock lttng-tools and has none of them in its trace', async () => {
+    const { events } = await record('other-filter', './nested', "-e none -f '$ctx.skua_span == 0x12'");
+    expect(
+      events
+        .filter(isExit)
+        .map(syscallName)
+        .filter((name) => name !== 'write'),
+    ).toEqual(['openat', 'newfstatat', 'pread64', 'close']);
+    expect(events.every((e) => Object.keys(e.context).every((name) => !name.startsWith('skua')))).toBe(true);
+    const flagged = await record(
+      'skua-filter',
+      './nested',
+      "-e none -f '$ctx.skua_trace_lo == 0x2121212121212121'",
+    );
+    expect(flagged.events).toEqual([]);
+  });
+
+  it('records what it records with stock modules, also while a Skua session traces the same program', async () => {
+    const events = '-e sched_process_fork,sched_process_exit,sched_process_exec';
+    const counts = async (command: string): Promise<Readonly<Record<string, number>>> => {
+      const recorded = await record('other', command, events);
+      const mine = recorded.events.filter((e) => text(e.context, 'procname') === 'workload');
+      expect(recorded.events.every((e) => Object.keys(e.context).join() === 'vpid,vtid,procname')).toBe(true);
+      const count: Record<string, number> = {};
+      for (const event of mine) count[event.name] = (count[event.name] ?? 0) + 1;
+      return count;
+    };
+    const unarmed = await counts('./workload 200');
+    await guest.must(
+      'lttng -q create skua-beside -o /root/beside && lttng -q enable-event -s skua-beside -k --syscall -a',
+    );
+    await guest.must('lttng -q start skua-beside');
+    const beside = await counts('./workload 200');
+    const armed = await counts('./workload 200 armed');
+    await guest.must('lttng -q destroy skua-beside');
+    await load('stock');
+    const stock = await counts('./workload 200');
+    await load('skua');
+
+    expect(stock).toMatchObject({
+      syscall_entry_getpid: 200,
+      syscall_exit_close: expect.any(Number) as number,
+    });
+    expect(unarmed).toEqual(stock);
+    expect(beside).toEqual(stock);
+    // Arming is one open and one write more.
+    for (const [name, n] of Object.entries(stock)) {
+      expect([name, armed[name]]).toEqual([name, n + (/_(?:openat|write)$/.test(name) ? 1 : 0)]);
+    }
+  });
+
+  it('has no events of the provider that exists for Skua sessions only', async () => {
+    const { events } = await record('other-all', './files', "-e 'skua_*,sched_*'");
+    expect(events.length).toBeGreaterThan(0);
+    expect(events.some((e) => e.name.startsWith('skua_'))).toBe(false);
+  });
+});
+
+describe('under stress', () => {
+  it('survives threads that arm, fork, exec and die while sessions start and stop, and leaks nothing', async () => {
+    const counters = await growth(async () => {
+      await guest.must(`set -e; cd /root/vm
+        (./stress 40 8 > /root/stress.out; echo $? >> /root/stress.out) &
+        for i in 1 2 3 4; do
+          ./record.sh skua-stress-$i /root/stress-$i -- sleep 3
+          ./record.sh other-stress /root/stress-other -s getppid -- sleep 1
+        done
+        wait`);
+    });
+    expect(await guest.must('cat /root/stress.out')).toMatch(/^threads \d+ processes \d+\n0\n$/);
+    expect(counters['states_allocated']).toBeGreaterThan(100);
+    expect(counters['states_freed']).toBe(counters['states_allocated']);
+    expect(await stats().then((all) => all.get('states_live'))).toBe(0);
+    for (const i of [1, 2, 3, 4]) {
+      const folder = `/root/stress-${i}`;
+      const lost = await guest.run(`babeltrace2 ${folder} 2>&1 >/dev/null | grep -c 'discarded'`);
+      const events = await readTrace(folder);
+      expect(events.length).toBeGreaterThan(0);
+      if (lost.stdout.trim() === '0') checkContexts(events.slice(0, 20_000));
+    }
+  });
+
+  it('unloads while threads are armed, gives everything back and takes the files away', async () => {
+    await guest.must('cd /root/vm && (./stress 8 4 > /dev/null 2>&1 &) ; sleep 2');
+    // The file is open in the running program, so the unload waits for no one: procfs cuts it off.
+    await guest.must('/root/vm/modules.sh unload');
+    const last = (await guest.must('dmesg | grep "skua: unloaded" | tail -n 1')).trim();
+    const [, allocated, freed] = /allocated (\d+) freed (\d+)$/.exec(last) ?? [];
+    expect(Number(allocated)).toBeGreaterThan(0);
+    expect(freed).toBe(allocated);
+    expect(await guest.run('ls /proc/skua')).toMatchObject({ code: 2 });
+    await load('skua');
+  });
+});
