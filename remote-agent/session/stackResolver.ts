@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs';
+import type { Log } from '../base/log';
+import type { StackResolver } from '../spans/sourceLines';
+import { sourceAttributes } from '../symbols/attributes';
+import { Symbolizer } from '../symbols/symbolizer';
+
+/** The symbolizer as the span pipeline wants it; undefined when its helper program is not there. */
+export function stackResolver(
+  helper: string,
+  log: Log,
+): (StackResolver & { dispose(): Promise<void> }) | undefined {
+  if (!existsSync(helper)) {
+    log('warn', `The helper ${helper} is missing: there will be no source lines.`);
+    return undefined;
+  }
+  const symbolizer = new Symbolizer({ helper, log });
+  return {
+    mapping: (pid, mapping) => {
+      symbolizer.mapping(pid, mapping);
+    },
+    exec: (pid) => {
+      symbolizer.exec(pid);
+    },
+    resolve: async (samples) => (await symbolizer.symbolize(samples)).map(sourceAttributes),
+    dispose: async () => {
+      await symbolizer.dispose();
+    },
+  };
+}

@@ -1,0 +1,324 @@
+import type { CtfEvent, CtfItem, CtfValue } from '../../common/ctf/types';
+import { ATTR, type AttributeValue, type Span, type SpanEvent } from '../../common/model/span';
+import { ns, type Nanoseconds } from '../../common/base/time';
+import { decodeEntry, decodeExitArguments, decodeOutcome, type DecodedArguments } from '../syscalls/decode';
+import { namedWords, syscallEvent, type SyscallEvent } from '../syscalls/event';
+import { eventContext, FLAG_CONTROL, hex64, spanIdOf, traceIdOf, type EventContext } from './context';
+import { Descriptors } from './descriptors';
+import type { KernelOutput } from './output';
+import { tracepointEvent } from './tracepoints';
+
+/** Attribute: tracepoints of a span beyond `MAX_EVENTS`, counted instead of kept. */
+export const EVENTS_DROPPED = 'skua.events_dropped';
+
+const MAX_EVENTS = 1000;
+const MAX_OPEN = 65_536;
+const MAX_SEEN_SPANS = 65_536;
+
+export type UnfinishedReason = 'killed' | 'session-stopped' | 'no-exit-event' | 'lost';
+
+export interface KernelCounts {
+  /** Syscall spans delivered as final, unfinished ones included. */
+  spans: number;
+  /** Of these, spans whose exit was never seen. */
+  unfinished: number;
+  /** Syscalls that wrote a context record: the tracing client's own. */
+  control: number;
+  /** Entries without exit where one was due, and exits without entry. */
+  unpaired: number;
+  events: number;
+  ringBuffer: number;
+  packetsMissing: number;
+  /** Events that carry none of Skua's context fields. */
+  foreign: number;
+}
+
+interface OpenSyscall {
+  readonly id: bigint;
+  readonly event: SyscallEvent;
+  readonly context: EventContext;
+  readonly startNs: Nanoseconds;
+  readonly cpu: number;
+  readonly decoded: DecodedArguments;
+  readonly attributes: Record<string, AttributeValue>;
+  readonly events: SpanEvent[];
+  readonly sampled: boolean;
+  dropped: number;
+  lost: number;
+  provisional: boolean;
+}
+
+/**
+ * Pairs syscall entries and exits into spans, and gives tracepoints to the span in whose context they fired. Pure: events in
+ * time order go in, outputs come out through `emit`; there is no clock and no I/O.
+ *
+ *   entry(id 7) ── sched_switch(id 7) ── exit(id 7)   →  one span, id 7, with one event
+ *   sched_switch(id 0)                                →  an event of the user span
+ *   entry(id 8) … entry(id 9) of the same thread      →  8 lost its exit: delivered as unfinished, counted
+ */
+export class KernelSpans {
+  private readonly open = new Map<bigint, OpenSyscall>();
+  private readonly openOfThread = new Map<number, bigint>();
+  private seenSpans = new Set<string>();
+  readonly descriptors = new Descriptors();
+  readonly counts: KernelCounts = {
+    spans: 0,
+    unfinished: 0,
+    control: 0,
+    unpaired: 0,
+    events: 0,
+    ringBuffer: 0,
+    packetsMissing: 0,
+    foreign: 0,
+  };
+
+  constructor(private readonly emit: (output: KernelOutput) => void) {}
+
+  item(item: CtfItem): void {
+    switch (item.kind) {
+      case 'event':
+        this.counts.events += 1;
+        this.event(item);
+        return;
+      case 'lost':
+        this.counts.ringBuffer += item.count;
+        this.loss(item.cpu, item.count);
+        return;
+      case 'lost-packets':
+        this.counts.packetsMissing += item.count;
+        this.loss(item.cpu, item.count);
+        return;
+    }
+  }
+
+  /** Delivers syscalls that are open for longer than `ageNs` as they are now: the live view shows what a thread waits in. */
+  showOpen(nowNs: bigint, ageNs: bigint): void {
+    for (const open of this.open.values()) {
+      if (open.provisional || nowNs - open.startNs < ageNs) continue;
+      open.provisional = true;
+      this.emitSpan(open, this.span(open, undefined, {}, { code: 'unset' }), false);
+    }
+  }
+
+  /** Ends everything still open, at the session's end or after the end of `pid`. */
+  finish(reason: UnfinishedReason, pid?: number): void {
+    for (const open of [...this.open.values()]) {
+      if (pid === undefined || open.context.pid === pid) this.unfinished(open, reason);
+    }
+  }
+
+  private event(event: CtfEvent): void {
+    const context = eventContext(event);
+    if (context === undefined) {
+      this.counts.foreign += 1;
+      return;
+    }
+    const syscall = syscallEvent(event.name, event.fields);
+    if (syscall?.phase === 'entry') this.entry(event, context, syscall);
+    else if (syscall?.phase === 'exit') this.exit(event, context, syscall);
+    else if (event.name === 'skua_fd') this.fd(event, context);
+    else if (event.name === 'skua_mapping') this.mapping(event, context);
+    else this.tracepoint(event, context);
+  }
+
+  private entry(event: CtfEvent, context: EventContext, syscall: SyscallEvent): void {
+    const previous = this.openOfThread.get(context.tid);
+    const lost = previous === undefined ? undefined : this.open.get(previous);
+    if (lost !== undefined) {
+      this.counts.unpaired += 1;
+      this.unfinished(lost, 'lost');
+    }
+    this.seen(event, context);
+    const decoded = decodeEntry(
+      syscall.name,
+      syscall.unknown ? namedWords(syscall.name, event.fields) : event.fields,
+    );
+    const attributes: Record<string, AttributeValue> = {
+      ...(syscall.nr === undefined ? {} : { [ATTR.syscallNr]: syscall.nr }),
+      [ATTR.pid]: context.pid,
+      [ATTR.osTid]: context.tid,
+      [ATTR.cpu]: event.cpu,
+    };
+    if (context.processName !== '') attributes[ATTR.processName] = context.processName;
+    const stack = event.context['skua_stack'];
+    const sampled = stack instanceof Uint8Array && stack.length > 0;
+    const open: OpenSyscall = {
+      id: context.syscall,
+      event: syscall,
+      context,
+      startNs: event.timestampNs,
+      cpu: event.cpu,
+      decoded,
+      attributes,
+      events: [],
+      sampled,
+      dropped: 0,
+      lost: 0,
+      provisional: false,
+    };
+    if (this.open.size >= MAX_OPEN) this.evictOldest();
+    this.open.set(open.id, open);
+    this.openOfThread.set(context.tid, open.id);
+    if (sampled) this.emit({ kind: 'sample', id: open.id, pid: context.pid, stack });
+    // It restores the interrupted context and never returns as a call: all there will be to know is known.
+    if (syscall.name === 'rt_sigreturn') this.unfinished(open, 'no-exit-event', event.timestampNs);
+  }
+
+  private exit(event: CtfEvent, context: EventContext, syscall: SyscallEvent): void {
+    const open = this.open.get(context.syscall);
+    const control = (context.flags & FLAG_CONTROL) !== 0;
+    if (control) this.counts.control += 1;
+    if (open === undefined) {
+      // The write that arms a thread has an exit only, with id 0 and the control flag. Anything else lost its entry.
+      if (!control) this.counts.unpaired += 1;
+      return;
+    }
+    this.close(open);
+    if (control) {
+      if (open.sampled) this.emit({ kind: 'forget', id: open.id });
+      return;
+    }
+    const outcome = decodeOutcome(syscall.name, event.fields['ret']);
+    if (!syscall.unknown) decodeExitArguments(syscall.name, event.fields, open.decoded);
+    if (syscall.name.startsWith('exec') && outcome.ret === 0) this.emit({ kind: 'exec', pid: context.pid });
+    this.counts.spans += 1;
+    this.emitSpan(open, this.span(open, event.timestampNs, outcome.attributes, outcome.status), true);
+  }
+
+  private fd(event: CtfEvent, context: EventContext): void {
+    const path = event.fields['path'];
+    if (typeof path === 'string') this.descriptors.report(context.tid, Number(event.fields['fd']), path);
+  }
+
+  private mapping(event: CtfEvent, context: EventContext): void {
+    const f = event.fields;
+    const word = (name: string): bigint => BigInt((f[name] as bigint | number | undefined) ?? 0n);
+    const path: CtfValue | undefined = f['path'];
+    this.emit({
+      kind: 'mapping',
+      pid: context.pid,
+      mapping: {
+        start: word('start'),
+        end: word('end'),
+        pgoff: word('pgoff'),
+        ino: word('ino'),
+        devMajor: Number(f['dev_major']),
+        devMinor: Number(f['dev_minor']),
+        path: typeof path === 'string' ? path : '',
+      },
+    });
+  }
+
+  private tracepoint(event: CtfEvent, context: EventContext): void {
+    const open = context.syscall === 0n ? undefined : this.open.get(context.syscall);
+    if (open !== undefined) {
+      if (open.events.length < MAX_EVENTS) open.events.push(tracepointEvent(event, context.flags));
+      else open.dropped += 1;
+    } else if ((context.flags & FLAG_CONTROL) === 0) {
+      // Also when the syscall's entry was lost: the event then still belongs to the user span.
+      this.emit({
+        kind: 'user-event',
+        event: this.userEvent(event, context, tracepointEvent(event, context.flags)),
+      });
+    }
+    if (event.name === 'sched_process_exit') this.threadEnded(event, context);
+  }
+
+  private threadEnded(event: CtfEvent, context: EventContext): void {
+    const id = this.openOfThread.get(context.tid);
+    const open = id === undefined ? undefined : this.open.get(id);
+    if (open !== undefined) {
+      const expected = open.event.name === 'exit' || open.event.name === 'exit_group';
+      this.unfinished(open, expected ? 'no-exit-event' : 'killed', event.timestampNs);
+    }
+    this.descriptors.threadEnded(context.tid);
+  }
+
+  private loss(cpu: number, count: number): void {
+    for (const open of this.open.values()) if (open.cpu === cpu || cpu < 0) open.lost += count;
+    this.descriptors.forgetAll();
+  }
+
+  /** The first event of a user span tells that it exists, long before its client reports it. */
+  private seen(event: CtfEvent, context: EventContext): void {
+    const key = hex64(context.traceHi) + hex64(context.traceLo) + hex64(context.span);
+    if (this.seenSpans.has(key)) return;
+    if (this.seenSpans.size >= MAX_SEEN_SPANS) this.seenSpans = new Set();
+    this.seenSpans.add(key);
+    this.emit({ kind: 'user-event', event: this.userEvent(event, context) });
+  }
+
+  private userEvent(
+    event: CtfEvent,
+    context: EventContext,
+    own?: SpanEvent,
+  ): (KernelOutput & { kind: 'user-event' })['event'] {
+    return {
+      traceId: traceIdOf(context.traceHi, context.traceLo),
+      spanId: spanIdOf(context.span),
+      pid: context.pid,
+      timeNs: event.timestampNs,
+      processName: context.processName,
+      ...(own === undefined ? {} : { event: own }),
+    };
+  }
+
+  private unfinished(open: OpenSyscall, reason: UnfinishedReason, endNs?: Nanoseconds): void {
+    this.close(open);
+    this.counts.spans += 1;
+    this.counts.unfinished += 1;
+    this.emitSpan(open, this.span(open, endNs, { [ATTR.unfinished]: reason }, { code: 'unset' }), true);
+  }
+
+  private close(open: OpenSyscall): void {
+    this.open.delete(open.id);
+    if (this.openOfThread.get(open.context.tid) === open.id) this.openOfThread.delete(open.context.tid);
+  }
+
+  private evictOldest(): void {
+    for (const open of this.open.values()) {
+      this.counts.unpaired += 1;
+      this.unfinished(open, 'lost');
+      return;
+    }
+  }
+
+  private emitSpan(open: OpenSyscall, span: Span, final: boolean): void {
+    this.emit({ kind: 'span', id: open.id, pid: open.context.pid, span, final });
+  }
+
+  private span(
+    open: OpenSyscall,
+    endNs: Nanoseconds | undefined,
+    outcome: Record<string, AttributeValue>,
+    status: Span['status'],
+  ): Span {
+    const attributes: Record<string, AttributeValue> = {
+      ...open.attributes,
+      ...open.decoded.attributes,
+      ...outcome,
+    };
+    if (open.decoded.names.length > 0) attributes[ATTR.syscallArgs] = [...open.decoded.names];
+    const files = open.decoded.fds
+      .map((fd) => this.descriptors.name(open.context.tid, fd))
+      .filter((path) => path !== undefined);
+    if (files.length > 0) attributes[ATTR.fdPath] = files.length === 1 ? (files[0] ?? '') : files;
+    if (open.lost > 0) attributes[ATTR.lostEvents] = open.lost;
+    if (open.dropped > 0) attributes[EVENTS_DROPPED] = open.dropped;
+    return {
+      traceId: traceIdOf(open.context.traceHi, open.context.traceLo),
+      spanId: spanIdOf(open.id),
+      parentSpanId: spanIdOf(open.context.span),
+      name: open.event.name,
+      kind: 'internal',
+      origin: 'kernel',
+      service: open.context.processName,
+      startNs: ns(open.startNs),
+      ...(endNs === undefined ? {} : { endNs }),
+      status,
+      attributes,
+      events: [...open.events],
+      links: [],
+    };
+  }
+}
