@@ -107,12 +107,6 @@ static struct branch relocation_of(struct module *module, uint64_t slot)
 	return (struct branch){.kind = BRANCH_INDIRECT};
 }
 
-/* A slot that is filled at link time (non-PIE, -static) has its address in the file. */
-static struct branch through_slot(struct module *module, uint64_t slot)
-{
-	return relocation_of(module, slot);
-}
-
 /* A PLT entry is a jump through a slot; anything else is the function itself. */
 static struct branch through_plt(struct module *module, uint64_t target)
 {
@@ -123,13 +117,17 @@ static struct branch through_plt(struct module *module, uint64_t target)
 		return (struct branch){.kind = BRANCH_INDIRECT};
 	if (!module_read(module, target, bytes, sizeof(bytes)) && !module_read(module, target, bytes, 6))
 		return (struct branch){.kind = BRANCH_DIRECT, .target = target};
+	/* A retpoline, by its first instructions: call over (pause; lfence; jmp back). It goes wherever a
+	 * register says. */
+	if (bytes[0] == 0xe8 && memcmp(bytes + 2, "\0\0\0\xf3\x90", 5) == 0)
+		return (struct branch){.kind = BRANCH_INDIRECT};
 	if (memcmp(bytes, "\xf3\x0f\x1e\xfa", 4) == 0)
 		at += 4; /* endbr64 */
 	if (bytes[at] == 0xf2)
 		at++; /* bnd */
 	if (bytes[at] == 0xff && bytes[at + 1] == 0x25) {
 		uint64_t slot = target + at + 6 + (uint64_t)(int64_t)displacement(bytes + at + 2);
-		struct branch branch = through_slot(module, slot);
+		struct branch branch = relocation_of(module, slot);
 
 		/* A function that begins with such a jump is a function all the same, but one that shows
 		 * nothing of itself. */
@@ -150,7 +148,7 @@ struct branch decode_call(struct module *module, uint64_t end)
 	}
 	/* -fno-plt: call *slot(%rip) */
 	if (end >= 6 && module_read(module, end - 6, bytes, 6) && bytes[0] == 0xff && bytes[1] == 0x15)
-		return through_slot(module, end + (uint64_t)(int64_t)displacement(bytes + 2));
+		return relocation_of(module, end + (uint64_t)(int64_t)displacement(bytes + 2));
 	if (ends_with_indirect(module, end, 2))
 		return (struct branch){.kind = BRANCH_INDIRECT};
 	return (struct branch){.kind = BRANCH_NONE};
@@ -174,7 +172,8 @@ struct branch decode_jump_at(struct module *module, uint64_t start)
 	if (bytes[at] >= 0x70 && bytes[at] <= 0x7f)
 		return through_plt(module, start + at + 2 + (uint64_t)(int64_t)(int8_t)bytes[at + 1]);
 	if (bytes[at] == 0xff && bytes[at + 1] == 0x25)
-		return through_slot(module, start + at + 6 + (uint64_t)(int64_t)displacement(bytes + at + 2));
+		return relocation_of(module,
+				     start + at + 6 + (uint64_t)(int64_t)displacement(bytes + at + 2));
 	if ((bytes[at] & 0xf0) == 0x40)
 		at++; /* REX, for a register of the upper half */
 	if (bytes[at] == 0xff && ((bytes[at + 1] >> 3) & 7) == 4)
@@ -189,7 +188,7 @@ struct branch decode_jump(struct module *module, uint64_t end)
 	/* Longest first; a displacement that leads out of the code is no displacement. */
 	if (end >= 6 && module_read(module, end - 6, bytes, 6)) {
 		if (bytes[0] == 0xff && bytes[1] == 0x25)
-			return through_slot(module, end + (uint64_t)(int64_t)displacement(bytes + 2));
+			return relocation_of(module, end + (uint64_t)(int64_t)displacement(bytes + 2));
 		if (bytes[0] == 0x0f && (bytes[1] & 0xf0) == 0x80 &&
 		    module_is_code(module, end + (uint64_t)(int64_t)displacement(bytes + 2)))
 			return through_plt(module, end + (uint64_t)(int64_t)displacement(bytes + 2));

@@ -120,20 +120,43 @@ bool location_cu(struct module *module, uint64_t vaddr, Dwarf_Die *lines, Dwarf_
 	return false;
 }
 
+/* Takes "." and ".." out, by text: compilers name their headers
+ * /usr/lib/gcc/x86_64-linux-gnu/12/../../../../include/… */
+static void normalize(char *path)
+{
+	char *to = path, *at = path;
+
+	while (*at) {
+		size_t length = strcspn(at + 1, "/") + 1; /* a component with the slash before it */
+
+		if (length == 3 && strncmp(at, "/..", 3) == 0) {
+			while (to > path && *--to != '/')
+				;
+		} else if (length > 1 && !(length == 2 && at[1] == '.')) {
+			memmove(to, at, length);
+			to += length;
+		}
+		at += length;
+	}
+	*to = '\0';
+}
+
 static char *absolute_path(const char *file, const char *directory)
 {
 	size_t length;
 	char *path;
 
-	if (file[0] == '/' || !directory || directory[0] != '/')
+	if (file[0] != '/' && (!directory || directory[0] != '/'))
 		return strndup(file, MAX_NAME_BYTES);
-	while (strncmp(file, "./", 2) == 0)
-		file += 2;
-	length = strlen(directory) + strlen(file) + 2;
+	length = (file[0] == '/' ? 0 : strlen(directory) + 1) + strlen(file) + 1;
 	path = xmalloc(length);
-	strcpy(path, directory);
-	strcat(path, "/");
+	path[0] = '\0';
+	if (file[0] != '/') {
+		strcpy(path, directory);
+		strcat(path, "/");
+	}
 	strcat(path, file);
+	normalize(path);
 	return path;
 }
 
@@ -220,79 +243,161 @@ static void add_frame(struct location *location, char *function, const struct po
 	}
 }
 
-/* The chain of enclosing scopes, innermost first, physical (not those of an inlined function's own
- * definition). */
-static int enclosing(Dwarf_Die *scope_cu, Dwarf_Addr address, Dwarf_Die **out)
+/*
+ * dwarf_getscopes does not find functions that stand inside others, as lambdas do: their code is not within
+ * the outer function's. So each CU gets an index of its functions, wherever they stand, made when the CU is
+ * first needed.
+ */
+static void index_functions(const struct module *module, Dwarf_Die *parent, struct function_index *index,
+			    size_t *capacity, unsigned depth)
 {
-	Dwarf_Die *scopes = NULL;
-	int count = dwarf_getscopes(scope_cu, address, &scopes);
+	Dwarf_Die child;
 
-	*out = NULL;
-	for (int i = 0; i < count; i++) {
-		int tag = dwarf_tag(&scopes[i]);
+	if (depth > 256 || dwarf_child(parent, &child) != 0)
+		return;
+	do {
+		switch (dwarf_tag(&child)) {
+		case DW_TAG_subprogram: {
+			Dwarf_Addr base, low, high;
+			ptrdiff_t at = 0;
 
-		if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine) {
-			int chain = dwarf_getscopes_die(&scopes[i], out);
-
-			free(scopes);
-			return chain;
+			while ((at = dwarf_ranges(&child, at, &base, &low, &high)) > 0) {
+				if (low >= high || !module_is_code(module, low + module->dwarf_bias))
+					continue;
+				if (index->count == *capacity) {
+					*capacity = *capacity ? *capacity * 2 : 64;
+					index->ranges =
+						xrealloc(index->ranges, *capacity * sizeof(*index->ranges));
+				}
+				index->ranges[index->count++] = (struct function_range){
+					.low = low, .high = high, .die = dwarf_dieoffset(&child)};
+			}
+			index_functions(module, &child, index, capacity, depth + 1);
+			break;
 		}
+		case DW_TAG_namespace:
+		case DW_TAG_module:
+		case DW_TAG_class_type:
+		case DW_TAG_structure_type:
+		case DW_TAG_union_type:
+		case DW_TAG_lexical_block:
+		case DW_TAG_inlined_subroutine:
+			index_functions(module, &child, index, capacity, depth + 1);
+			break;
+		default:
+			break;
+		}
+	} while (dwarf_siblingof(&child, &child) == 0);
+}
+
+static int by_low_function(const void *a, const void *b)
+{
+	const struct function_range *x = a, *y = b;
+
+	return x->low < y->low ? -1 : x->low > y->low;
+}
+
+static const struct function_index *functions_of(struct module *module, Dwarf_Off cu, Dwarf_Die *scope_cu)
+{
+	struct function_index *index = map_get(&module->functions, cu + 1);
+	size_t capacity = 0;
+
+	if (index)
+		return index;
+	index = xcalloc(1, sizeof(*index));
+	index_functions(module, scope_cu, index, &capacity, 0);
+	qsort(index->ranges, index->count, sizeof(*index->ranges), by_low_function);
+	map_put(&module->functions, cu + 1, index);
+	return index;
+}
+
+static bool function_at(struct module *module, Dwarf_Die *cu, Dwarf_Die *scope_cu, Dwarf_Addr address,
+			Dwarf_Die *function)
+{
+	const struct function_index *index = functions_of(module, dwarf_dieoffset(cu), scope_cu);
+	size_t low = 0, high = index->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (index->ranges[middle].low <= address)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	free(scopes);
-	return 0;
+	return low > 0 && address < index->ranges[low - 1].high &&
+	       dwarf_offdie(dwarf_cu_getdwarf(scope_cu->cu), index->ranges[low - 1].die, function);
 }
 
 bool location_function(struct module *module, uint64_t vaddr, Dwarf_Die *function)
 {
-	Dwarf_Die cu, scope_cu, *chain;
-	bool found = false;
+	Dwarf_Die cu, scope_cu;
 
-	if (!location_cu(module, vaddr, &cu, &scope_cu))
-		return false;
-	int count = enclosing(&scope_cu, vaddr - module->dwarf_bias, &chain);
+	return location_cu(module, vaddr, &cu, &scope_cu) &&
+	       function_at(module, &cu, &scope_cu, vaddr - module->dwarf_bias, function);
+}
 
-	for (int i = 0; i < count && !found; i++) {
-		if (dwarf_tag(&chain[i]) == DW_TAG_subprogram) {
-			*function = chain[i];
-			found = true;
-		}
+/* The inlined functions at an address, outermost first; returns how many. */
+static unsigned inlined_at(Dwarf_Die *function, Dwarf_Addr address, Dwarf_Die *chain, unsigned room)
+{
+	Dwarf_Die parent = *function, child;
+	unsigned count = 0;
+
+	for (unsigned depth = 0; depth < 512 && dwarf_child(&parent, &child) == 0; depth++) {
+		bool deeper = false;
+
+		do {
+			int tag = dwarf_tag(&child);
+
+			if ((tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block) ||
+			    dwarf_haspc(&child, address) != 1)
+				continue;
+			if (tag == DW_TAG_inlined_subroutine) {
+				if (count == room)
+					return count;
+				chain[count++] = child;
+			}
+			parent = child;
+			deeper = true;
+			break;
+		} while (dwarf_siblingof(&child, &child) == 0);
+		if (!deeper)
+			break;
 	}
-	free(chain);
-	return found;
+	return count;
 }
 
 static void describe(struct location *location)
 {
 	struct module *module = location->module;
-	Dwarf_Die cu, scope_cu, *chain = NULL;
-	int count = 0;
-	bool physical = false;
+	Dwarf_Die cu, scope_cu, function, chain[MAX_INLINE_DEPTH];
 
 	if (location_cu(module, location->vaddr, &cu, &scope_cu)) {
 		Dwarf_Addr address = location->vaddr - module->dwarf_bias;
 		struct position position = line_at(&cu, address);
 		const char *directory = compilation_directory(&cu);
 
-		/* Assembler files have lines but no functions; units built with -g0 for a part have neither.
-		 */
-		count = enclosing(&scope_cu, address, &chain);
-		location->has_debug_info = count > 0 || position.file;
-		for (int i = 0; i < count && i < MAX_INLINE_DEPTH; i++) {
-			int tag = dwarf_tag(&chain[i]);
+		if (function_at(module, &cu, &scope_cu, address, &function)) {
+			unsigned count = inlined_at(&function, address, chain, MAX_INLINE_DEPTH);
 
-			if (tag == DW_TAG_inlined_subroutine) {
-				add_frame(location, function_name(&chain[i]), &position, directory, true);
-				position = call_site(&cu, &chain[i]);
-			} else if (tag == DW_TAG_subprogram) {
-				add_frame(location, function_name(&chain[i]), &position, directory, false);
-				physical = true;
-				break;
+			location->has_debug_info = true;
+			for (; count > 0; count--) {
+				add_frame(location, function_name(&chain[count - 1]), &position, directory,
+					  true);
+				position = call_site(&cu, &chain[count - 1]);
 			}
-		}
-		free(chain);
-		if (!physical && location->has_debug_info) {
+			add_frame(location, function_name(&function), &position, directory, false);
+		} else if (position.file) {
 			const struct function_symbol *symbol = module_symbol(module, location->vaddr, NULL);
 
+			location->has_debug_info = true;
+			/*
+			 * Compilers give code of their own making (thunks, with whole functions inlined into
+			 * them) the line of a declaration. Only assembler code has true lines without a
+			 * function.
+			 */
+			if (dwarf_srclang(&cu) != DW_LANG_Mips_Assembler)
+				position.line = 0;
 			add_frame(location, symbol ? demangle(symbol->name) : NULL, &position, directory,
 				  false);
 		}

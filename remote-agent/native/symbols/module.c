@@ -59,9 +59,17 @@ static bool is_system_library(const char *path)
 static void module_destroy(struct module *module)
 {
 	for (size_t i = 0; i < module->locations.capacity; i++)
-		if (module->locations.values && module->locations.values[i])
+		if (module->locations.values[i])
 			location_free(module->locations.values[i]);
 	map_free(&module->locations);
+	for (size_t i = 0; i < module->functions.capacity; i++) {
+		struct function_index *index = module->functions.values[i];
+
+		if (index)
+			free(index->ranges);
+		free(index);
+	}
+	map_free(&module->functions);
 	free(module->cus);
 	free(module->symbols);
 	free(module->loads);

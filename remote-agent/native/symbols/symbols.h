@@ -68,6 +68,17 @@ struct cu_range {
 	Dwarf_Off cu;			/* offset of the CU's DIE */
 };
 
+/* Where the code of a function is; a function has several when the compiler moved parts of it away. */
+struct function_range {
+	Dwarf_Addr low, high;
+	Dwarf_Off die; /* DW_TAG_subprogram, in the DIEs of the CU's scopes */
+};
+
+struct function_index {
+	struct function_range *ranges; /* sorted by low */
+	size_t count;
+};
+
 struct function_symbol {
 	uint64_t start, size;
 	const char *name;
@@ -97,6 +108,7 @@ struct module {
 	Dwarf_Addr dwarf_bias; /* vaddr = DWARF address + dwarf_bias */
 	struct cu_range *cus;
 	size_t cu_count;
+	struct map functions; /* CU DIE offset + 1 → struct function_index */
 	Dwarf_CFI *eh_cfi, *debug_cfi;
 	Dwarf_Addr eh_bias, debug_bias;
 	struct function_symbol *symbols; /* sorted by start */
