@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { SkuaError } from '../../common/base/errors';
 import type { ErrorFunnel } from '../ui/errors';
+import { requireTrust } from '../ui/trust';
 import { resolveRun, type Surroundings } from './configuration';
 
 export const DEBUG_TYPE = 'skua';
@@ -55,21 +55,15 @@ export class SkuaConfigurationProvider implements vscode.DebugConfigurationProvi
     return picked === undefined ? undefined : { ...picked, ...config, type: DEBUG_TYPE, request: 'launch', name: picked.name };
   }
 
-  /** Refuses what cannot run, before any target is touched. `null` opens launch.json. */
+  /** Refuses what cannot run, before any target is touched. */
   resolveDebugConfigurationWithSubstitutedVariables(
     folder: vscode.WorkspaceFolder | undefined,
     config: vscode.DebugConfiguration,
   ): vscode.DebugConfiguration | undefined {
     try {
-      if (!vscode.workspace.isTrusted) {
-        throw new SkuaError({
-          code: 'config-invalid',
-          message: 'Programs run only in a trusted workspace.',
-          remedy: 'Trust this workspace ("Workspaces: Manage Workspace Trust"); recorded traces can be viewed without.',
-        });
-      }
+      requireTrust();
       resolveRun(config, surroundings(folder));
-      return { ...config, __folder: folder?.uri.toString() };
+      return config;
     } catch (thrown) {
       this.errors.report(thrown);
       return undefined;

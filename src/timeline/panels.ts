@@ -31,6 +31,10 @@ export class TimelinePanels implements vscode.Disposable {
     return [...this.open].find((timeline) => timeline.model === model);
   }
 
+  findById(modelId: string): TimelinePanel | undefined {
+    return [...this.open].find(({ model }) => model.id === modelId);
+  }
+
   /** A panel of its own beside the active editor, or the one that shows this model already. */
   show(model: TraceModel, persist: PanelState | undefined): TimelinePanel {
     const known = this.find(model);

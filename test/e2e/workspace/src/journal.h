@@ -1,0 +1,3 @@
+#pragma once
+
+int journal_append(const char *path, const char *text);
