@@ -9,7 +9,7 @@ import { cacheRoot, installRoot, privateFolder } from '../paths';
 import { runCommand } from '../process';
 import { asGuestRoot, type SandboxImage } from './build';
 import { withLock } from './lock';
-import { searchPath } from './tools';
+import { isRoot, searchPath } from './tools';
 
 /** Skua's kernel modules built for one kernel, as kernel/build.sh leaves them (*.ko and manifest.json). */
 export interface PrebuiltModules {
@@ -18,6 +18,8 @@ export interface PrebuiltModules {
   readonly hash: string;
   readonly folder: string;
 }
+
+const USUAL_BUILD_MS = 40_000;
 
 /** Skua's own kernel sources, as they go to a target that builds for itself. */
 export function kernelFolderFiles(): Promise<readonly PushFile[]> {
@@ -68,18 +70,21 @@ async function build(image: SandboxImage, folder: string, context: CoreContext):
     await cp(image.lttngModulesDeb, join(work, 'lttng-modules.deb'));
     const headers = `/lib/modules/${image.kernelRelease}/build`;
     const command = `bash ${inside}/kernel/build.sh --source ${inside}/lttng-modules.deb --headers ${headers} --out ${inside}/out`;
-    const [program = 'sh', ...args] = [...asGuestRoot(), 'sh', '-c', ENTER, 'sh', image.rootfs, command];
-    let compiled = 0;
+    const [program = 'sh', ...args] = [...inMountNamespace(), 'sh', '-c', ENTER, 'sh', image.rootfs, command];
+    // The build is silent; its usual duration on two cores moves the bar.
+    const began = Date.now();
+    const ticker = setInterval(() => {
+      context.progress.report(step, Math.min(0.95, (Date.now() - began) / USUAL_BUILD_MS));
+    }, 1000);
     const result = await runCommand(program, args, {
       signal: context.signal,
       env: { PATH: searchPath(), LC_ALL: 'C.UTF-8', HOME: '/root', TMPDIR: inside },
       linesOfStdout: true,
       onLine: (line) => {
         context.log('debug', `modules: ${line}`);
-        if (!/^\s+(CC|LD)\b/.test(line)) return;
-        compiled += 1;
-        context.progress.report(step, compiled / (compiled + 40));
       },
+    }).finally(() => {
+      clearInterval(ticker);
     });
     if (result.code !== 0) throw buildFailed(image.kernelRelease, result.tail);
     await rm(partial, { recursive: true, force: true });
@@ -92,14 +97,22 @@ async function build(image: SandboxImage, folder: string, context: CoreContext):
 }
 
 /**
- * chroot needs /dev/null. As root the image has device nodes; in a user namespace the host's are bound over empty files, in a mount
- * namespace that ends with the command. $1: root folder, $2: command.
+ * A build needs /dev/null, /proc and /dev/fd. In a user namespace devices cannot be made, so the host's are bound over empty files.
+ * All of it happens in a mount namespace that ends with the command: nothing stays mounted. $1: root folder, $2: command.
  */
 const ENTER = `set -eu
+mount --make-rprivate / 2>/dev/null || true
 if [ ! -c "$1/dev/null" ]; then
   for d in null zero urandom; do : > "$1/dev/$d"; mount --bind "/dev/$d" "$1/dev/$d"; done
 fi
+mount --rbind /proc "$1/proc"
+[ -e "$1/dev/fd" ] || ln -s /proc/self/fd "$1/dev/fd"
 exec chroot "$1" sh -c "$2"`;
+
+/** Root, in a mount namespace of its own. */
+function inMountNamespace(): readonly string[] {
+  return isRoot() ? ['unshare', '--mount', '--'] : asGuestRoot();
+}
 
 async function removeAsGuestRoot(path: string): Promise<void> {
   const [program = 'rm', ...args] = [...asGuestRoot(), 'rm', '-rf', '--one-file-system', path];

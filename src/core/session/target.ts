@@ -2,6 +2,7 @@ import { SkuaError } from '../../../common/base/errors';
 import type { HostReport, StepReport } from '../../../common/protocol/agent';
 import { AgentConnection, type AgentEvents } from '../agent/connection';
 import type { CoreContext, TargetSpec } from '../api';
+import { installClients } from '../deploy/clients';
 import {
   deployAgent,
   deployKernelSource,
@@ -33,8 +34,16 @@ export function targetName(target: TargetSpec): string {
 }
 
 /** Connects to a target, starting the sandbox when it is one. */
-export function connectTarget(target: TargetSpec, context: CoreContext): Promise<SshConnection> {
-  return target.kind === 'sandbox' ? startSandbox(target.name, context) : connectSsh(target, context);
+export async function connectTarget(target: TargetSpec, context: CoreContext): Promise<SshConnection> {
+  if (target.kind === 'ssh') return connectSsh(target, context);
+  const ssh = await startSandbox(target.name, context);
+  try {
+    await installClients(ssh, context);
+    return ssh;
+  } catch (error) {
+    await ssh.dispose();
+    throw error;
+  }
 }
 
 /**

@@ -1,0 +1,265 @@
+import { existsSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { basename, relative, resolve } from 'node:path';
+import { SkuaError, toSkuaError } from '../../../common/base/errors';
+import type { TraceMeta } from '../../../common/file/trace-meta';
+import { writeTrace } from '../../../common/file/skua-file';
+import { NO_LOSS, type LossReport } from '../../../common/model/loss';
+import type { ExitStatus, SessionSummary } from '../../../common/protocol/agent';
+import { formatCount, formatDuration } from '../../../common/view/format';
+import { ns } from '../../../common/base/time';
+import type { CoreContext, RunOptions, SourceMap, TargetSpec, TraceRun } from '../../core/api';
+import { productVersion } from '../../core/paths';
+import { SpanCollector } from '../../core/session/collector';
+import { startRun } from '../../core/session/run';
+import { targetName } from '../../core/session/target';
+import { EXIT } from '../exit-codes';
+import { toJson, traceJson } from '../json';
+import { renderLoss, renderTraces } from '../render';
+import { localPath } from '../source-path';
+import type { ProgressLine, Terminal } from '../terminal';
+import { buildTrees } from '../tree';
+
+export interface RunFlags {
+  readonly target: TargetSpec;
+  readonly upload?: string | false;
+  readonly exclude: readonly string[];
+  readonly build?: string;
+  readonly cwd?: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly vdsoSyscalls: boolean;
+  readonly output?: string;
+  readonly otlp?: string;
+  readonly tracepoint?: readonly string[];
+  readonly syscall?: readonly string[];
+  readonly bufferBytes?: number;
+  readonly buffers?: number;
+  readonly fold: boolean;
+  readonly events: boolean;
+  readonly traces: number;
+}
+
+/** `skua run`: returns the exit code. */
+export async function runCommandLine(
+  program: string,
+  args: readonly string[],
+  flags: RunFlags,
+  terminal: Terminal,
+  progress: ProgressLine,
+  context: CoreContext,
+  interrupts: Interrupts,
+): Promise<number> {
+  const collector = new SpanCollector();
+  const outcome = await trace(runOptions(program, args, flags), collector, terminal, progress, context, interrupts);
+  progress.clear();
+  const output = await save(program, args, flags, collector, outcome);
+  if (terminal.json) {
+    const { sourceMap, ...rest } = outcome;
+    const traces = buildTrees(collector.spans()).map(traceJson);
+    terminal.print(
+      toJson({ version: 1, ...rest, sourceMap, error: outcome.error?.toData() ?? null, output, traces }),
+    );
+  } else {
+    report(outcome, collector, flags, terminal);
+    terminal.note(`Trace written to ${output}`);
+  }
+  if (outcome.error !== undefined) throw new Reported(outcome.error);
+  const { exit } = outcome;
+  return exit?.code === 0 ? EXIT.ok : EXIT.programFailed;
+}
+
+/** An error after the results were printed: main must not print a second JSON document. */
+export class Reported extends Error {
+  constructor(readonly error: SkuaError) {
+    super(error.message);
+  }
+}
+
+/** Ctrl-C: the first stops the program and lets the run end in order, the second gives everything up. */
+export interface Interrupts {
+  onFirst(action: () => void): void;
+}
+
+interface Outcome {
+  readonly target: string;
+  readonly kernelRelease: string | null;
+  readonly exit: ExitStatus | null;
+  readonly summary: SessionSummary | null;
+  readonly loss: LossReport;
+  readonly sourceMap: SourceMap;
+  readonly startedNs: bigint;
+  readonly error?: SkuaError;
+}
+
+async function trace(
+  options: RunOptions,
+  collector: SpanCollector,
+  terminal: Terminal,
+  progress: ProgressLine,
+  context: CoreContext,
+  interrupts: Interrupts,
+): Promise<Outcome> {
+  let loss: LossReport = NO_LOSS;
+  const startedNs = BigInt(Date.now()) * 1_000_000n;
+  const run = await startRun(
+    options,
+    {
+      spans: (spans) => {
+        collector.add(spans);
+      },
+      output: (stream, data) => {
+        progress.clear();
+        // With --json stdout holds one JSON document and nothing else.
+        (stream === 'stdout' && !terminal.json ? process.stdout : process.stderr).write(data);
+      },
+      loss: (report) => {
+        loss = report;
+      },
+      exited: () => {
+        progress.report('Collecting the last spans');
+      },
+      failed: () => undefined,
+    },
+    context,
+  );
+  progress.clear();
+  interrupts.onFirst(() => {
+    terminal.note('\nStopping the program; Ctrl-C again gives up.');
+    run.signal('SIGINT').catch(() => undefined);
+  });
+  const forward = forwardInput(run);
+  const known = {
+    target: targetName(options.target),
+    kernelRelease: run.info.kernelRelease,
+    sourceMap: run.info.sourceMap,
+    startedNs,
+  };
+  try {
+    const { exit, summary } = await run.done;
+    return { ...known, exit, summary, loss: withStore(summary.loss, collector) };
+  } catch (error) {
+    return { ...known, exit: null, summary: null, loss: withStore(loss, collector), error: toSkuaError(error) };
+  } finally {
+    forward.stop();
+  }
+}
+
+function withStore(loss: LossReport, collector: SpanCollector): LossReport {
+  return { ...loss, store: loss.store + collector.refused };
+}
+
+/** The program reads what is typed or piped here. */
+function forwardInput(run: TraceRun): { stop(): void } {
+  const onData = (data: Buffer): void => {
+    run.input(data);
+  };
+  const onEnd = (): void => {
+    run.input(new Uint8Array(0));
+  };
+  process.stdin.on('data', onData).on('end', onEnd);
+  return {
+    stop: () => {
+      process.stdin.off('data', onData).off('end', onEnd);
+      process.stdin.pause();
+      process.stdin.unref();
+    },
+  };
+}
+
+function runOptions(program: string, args: readonly string[], flags: RunFlags): RunOptions {
+  const upload = uploadOf(program, flags);
+  return {
+    target: flags.target,
+    session: {
+      ...(flags.tracepoint === undefined ? {} : { tracepoints: flags.tracepoint.filter((name) => name !== 'none') }),
+      ...(flags.syscall === undefined ? {} : { syscalls: flags.syscall }),
+      ...(flags.bufferBytes === undefined ? {} : { subbufferBytes: flags.bufferBytes }),
+      ...(flags.buffers === undefined ? {} : { subbuffers: flags.buffers }),
+      ...(flags.otlp === undefined ? {} : { otlpEndpoint: flags.otlp }),
+    },
+    ...(upload === undefined ? {} : { upload }),
+    ...(flags.build === undefined ? {} : { build: flags.build }),
+    launch: {
+      program: upload?.kind === 'file' && flags.upload === undefined ? basename(program) : program,
+      args,
+      env: flags.env,
+      vdsoSyscalls: flags.vdsoSyscalls,
+      ...(flags.cwd === undefined ? {} : { cwd: flags.cwd }),
+    },
+  };
+}
+
+/** --upload names a file or a folder; without it a program that is a file here is brought along. */
+function uploadOf(program: string, flags: RunFlags): RunOptions['upload'] {
+  if (flags.upload === false) return undefined;
+  if (flags.upload !== undefined) {
+    const localPath = resolve(flags.upload);
+    const kind = existsSync(localPath) && !statSync(localPath).isDirectory() ? 'file' : 'folder';
+    return { kind, localPath, exclude: flags.exclude };
+  }
+  const isLocal = program.includes('/') && existsSync(program) && statSync(program).isFile();
+  return isLocal ? { kind: 'file', localPath: resolve(program) } : undefined;
+}
+
+async function save(
+  program: string,
+  args: readonly string[],
+  flags: RunFlags,
+  collector: SpanCollector,
+  outcome: Outcome,
+): Promise<string> {
+  const stamp = new Date(Number(outcome.startedNs / 1_000_000n)).toISOString().slice(0, 19).replaceAll(':', '-');
+  const path = resolve(flags.output ?? `${basename(program)}-${stamp}.skua`);
+  const meta: TraceMeta = {
+    title: basename(program),
+    skuaVersion: productVersion(),
+    target: outcome.target,
+    program,
+    args,
+    environment: Object.keys(flags.env),
+    startedNs: ns(outcome.startedNs),
+    loss: outcome.loss,
+    sourceMap: outcome.sourceMap,
+    ...(outcome.kernelRelease === null ? {} : { kernelRelease: outcome.kernelRelease }),
+    ...(outcome.exit === null ? {} : { exit: outcome.exit }),
+    ...(outcome.summary === null ? {} : { summary: outcome.summary }),
+  };
+  try {
+    await writeFile(path, writeTrace({ meta, spans: collector.spans() }));
+  } catch (cause) {
+    throw new SkuaError(
+      {
+        code: 'export-failed',
+        message: `The trace could not be written to ${path}: ${cause instanceof Error ? cause.message : String(cause)}.`,
+        remedy: 'Choose another file with --output.',
+      },
+      { cause },
+    );
+  }
+  return relative(process.cwd(), path).startsWith('..') ? path : relative(process.cwd(), path);
+}
+
+function report(outcome: Outcome, collector: SpanCollector, flags: RunFlags, terminal: Terminal): void {
+  const style = terminal.out;
+  const lines = renderTraces(buildTrees(collector.spans()), {
+    style,
+    fold: flags.fold,
+    events: flags.events,
+    path: localPath(outcome.sourceMap, process.cwd()),
+    maxTraces: flags.traces,
+  });
+  for (const line of lines) terminal.print(line);
+  const { exit, summary } = outcome;
+  if (exit !== null) {
+    const text = exit.code === null ? `ended by ${String(exit.signal)}` : `exited with code ${String(exit.code)}`;
+    terminal.print(`program ${exit.code === 0 ? style.green(text) : style.red(text)}`);
+  }
+  if (summary !== null) {
+    terminal.print(
+      `${formatCount(summary.traces)} traces, ${formatCount(summary.userSpans)} user spans, ` +
+        `${formatCount(summary.syscallSpans)} system calls; kernel and user clocks agree within ${formatDuration(summary.clockErrorNs)}`,
+    );
+    for (const note of summary.notes) terminal.print(style.dim(`note: ${note}`));
+  }
+  terminal.print(renderLoss(outcome.loss, style));
+}

@@ -1,0 +1,153 @@
+import { ATTR, type AttributeValue, type Span, type SpanEvent } from '../../common/model/span';
+import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
+import { formatCount, formatDuration, plural } from '../../common/view/format';
+import type { Style } from './style';
+import { duration, foldSiblings, type FoldedNode, type TraceTree, type TreeNode } from './tree';
+
+export interface RenderOptions {
+  readonly style: Style;
+  /** Identical siblings become one line with count and total. */
+  readonly fold: boolean;
+  /** Also print kernel events of spans. */
+  readonly events: boolean;
+  /** How a recorded source path is shown: mapped to this machine and shortened. */
+  readonly path: (file: string) => string;
+  /** Traces printed in full; the rest is counted. */
+  readonly maxTraces: number;
+}
+
+/** The merged tree of each trace as lines of text. Pure. */
+export function renderTraces(trees: readonly TraceTree[], options: RenderOptions): readonly string[] {
+  const { style } = options;
+  const lines: string[] = [];
+  for (const tree of trees.slice(0, options.maxTraces)) {
+    const size = `${plural(tree.spanCount, 'span')}, ${plural(tree.syscallCount, 'system call')}`;
+    const took = formatDuration(Number(tree.endNs - tree.startNs));
+    lines.push(`${style.bold(`trace ${tree.traceId}`)}  ${tree.service}  ${took}  ${style.dim(size)}`);
+    const roots = tree.roots.flatMap((root): readonly Line[] =>
+      'missing' in root
+        ? [{ text: style.yellow(`(span ${root.missing} was not reported)`), children: childLines(root.children, options) }]
+        : childLines([root], options),
+    );
+    lines.push(...draw(roots, ''), '');
+  }
+  const hidden = trees.slice(options.maxTraces);
+  if (hidden.length > 0) {
+    const spans = hidden.reduce((sum, tree) => sum + tree.spanCount, 0);
+    lines.push(style.dim(`… and ${plural(hidden.length, 'more trace')} with ${plural(spans, 'span')} (--traces N shows more)`), '');
+  }
+  return lines;
+}
+
+/** One line about loss: `lost: nothing`, or each cause with its count. Pure. */
+export function renderLoss(loss: LossReport, style: Style): string {
+  const causes: readonly (readonly [keyof LossReport, string])[] = [
+    ['ringBuffer', 'in the kernel buffers (make them larger: --buffers)'],
+    ['packetsMissing', 'packets missing from the stream'],
+    ['agentQueue', "in the agent's queue"],
+    ['ssh', 'on the way over SSH'],
+    ['store', 'beyond the limit of spans held'],
+    ['export', 'not exported'],
+    ['receiver', "malformed reports of the program's client"],
+    ['kernelUnreadable', 'contexts or stacks the kernel could not read'],
+    ['unpaired', 'system calls without entry or exit'],
+  ];
+  if (totalLost({ ...NO_LOSS, ...loss }) === 0) return style.green('lost: nothing');
+  const parts = causes.filter(([name]) => loss[name] > 0).map(([name, text]) => `${formatCount(loss[name])} ${text}`);
+  return style.yellow(`lost: ${parts.join('; ')}`);
+}
+
+interface Line {
+  readonly text: string;
+  readonly children: readonly Line[];
+  /** Belongs to the line above it: drawn without a branch. */
+  readonly note?: boolean;
+}
+
+function childLines(nodes: readonly TreeNode[], options: RenderOptions): readonly Line[] {
+  const folded = options.fold ? foldSiblings(nodes) : nodes.map(unfolded);
+  return folded.map((node) => line(node, options));
+}
+
+function unfolded(node: TreeNode): FoldedNode {
+  return { first: node, count: 1, totalNs: duration(node.span) ?? 0n, children: node.children.map(unfolded) };
+}
+
+function line(node: FoldedNode, options: RenderOptions): Line {
+  const { span } = node.first;
+  const { style } = options;
+  const count = node.count > 1 ? ` ${style.cyan(`×${formatCount(node.count)}`)}` : '';
+  const text = `${title(span, style)}${count}  ${timing(node, style)}${source(span, options)}${remarks(span, style)}`;
+  const events = options.events ? eventNote(span, style) : [];
+  return { text, children: [...events, ...node.children.map((child) => line(child, options))] };
+}
+
+function title(span: Span, style: Style): string {
+  if (span.origin === 'user') return style.bold(span.name);
+  const a = span.attributes;
+  const names = a[ATTR.syscallArgs];
+  const args = Array.isArray(names)
+    ? names.map((name) => `${String(name)}=${value(a[`${ATTR.syscallArgPrefix}${String(name)}`])}`).join(', ')
+    : '';
+  const errno = a[ATTR.syscallErrno];
+  const ret = a[ATTR.syscallRet];
+  const outcome =
+    errno !== undefined ? ` = ${style.red(`-1 ${String(errno)}`)}` : ret === undefined ? '' : ` = ${value(ret)}`;
+  const path = a[ATTR.fdPath];
+  return `${span.name}(${args})${outcome}${path === undefined ? '' : style.dim(` <${String(path)}>`)}`;
+}
+
+function timing(node: FoldedNode, style: Style): string {
+  if (node.count > 1) return `total ${formatDuration(Number(node.totalNs))}`;
+  const ns = duration(node.first.span);
+  return ns === undefined ? style.yellow('unfinished') : formatDuration(Number(ns));
+}
+
+function source(span: Span, options: RenderOptions): string {
+  const file = span.attributes[ATTR.codeFile];
+  const lineNumber = span.attributes[ATTR.codeLine];
+  if (typeof file !== 'string') return '';
+  return `  ${options.style.cyan(`${options.path(file)}:${String(lineNumber ?? '?')}`)}`;
+}
+
+function remarks(span: Span, style: Style): string {
+  const a = span.attributes;
+  const unfinished = a[ATTR.unfinished];
+  const lost = a[ATTR.lostEvents];
+  const failed = span.origin === 'user' && span.status.code === 'error';
+  return [
+    unfinished === undefined ? '' : `  ${style.yellow(`(${String(unfinished)})`)}`,
+    lost === undefined ? '' : `  ${style.yellow(`(${String(lost)} events lost meanwhile)`)}`,
+    failed ? `  ${style.red(`error${span.status.message === undefined ? '' : `: ${span.status.message}`}`)}` : '',
+  ].join('');
+}
+
+/** Events on one line, equal names together: `· sched_switch +1.2 µs, page_fault_user ×3 from +4 µs`. */
+function eventNote(span: Span, style: Style): readonly Line[] {
+  if (span.events.length === 0) return [];
+  const byName = new Map<string, SpanEvent[]>();
+  for (const event of span.events) byName.set(event.name, [...(byName.get(event.name) ?? []), event]);
+  const parts = [...byName.entries()].map(([name, events]) => {
+    const at = formatDuration(Number((events[0]?.timeNs ?? span.startNs) - span.startNs));
+    return events.length === 1 ? `${name} +${at}` : `${name} ×${formatCount(events.length)} from +${at}`;
+  });
+  return [{ text: style.dim(`· ${parts.join(', ')}`), children: [], note: true }];
+}
+
+function value(v: AttributeValue | undefined): string {
+  if (v === undefined) return '?';
+  if (typeof v === 'string') return JSON.stringify(v);
+  return typeof v === 'object' ? `[${v.map((item) => value(item)).join(', ')}]` : String(v);
+}
+
+function draw(lines: readonly Line[], indent: string): readonly string[] {
+  const branches = lines.filter((item) => item.note !== true).length;
+  let seen = 0;
+  return lines.flatMap((item) => {
+    if (item.note === true) return [`${indent}${branches > 0 ? '│ ' : '  '}${item.text}`];
+    seen += 1;
+    const last = seen === branches;
+    const below = `${indent}${last ? '   ' : '│  '}`;
+    return [`${indent}${last ? '└─ ' : '├─ '}${item.text}`, ...draw(item.children, below)];
+  });
+}
