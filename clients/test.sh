@@ -10,7 +10,7 @@ if [[ ${1:-} == --build ]]; then build=$2; fi
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
 
-flags=(-Wall -Wextra -Wpedantic -Werror -g -fsanitize=address,undefined -fno-sanitize-recover=all
+flags=(-Wall -Wextra -Wpedantic -Werror -g "-fsanitize=address,undefined" -fno-sanitize-recover=all
 	-I"$clients/c" -I"$clients/../kernel/include")
 gcc -std=c11 -D_GNU_SOURCE "${flags[@]}" "$clients/c/test/skua_test.c" -o "$build/skua_test_c" -pthread
 g++ -std=c++17 -x c++ "${flags[@]}" "$clients/c/test/skua_test.c" -o "$build/skua_test_cpp" -pthread

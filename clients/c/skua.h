@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tells the kernel which span this thread is working in. Single header, C11 and C++17, no dependency but libc and the ABI
- * header skua_abi.h (kernel/include in the source tree, beside this file when installed).
+ * Tells the kernel which span this thread is working in. Single header, C11 and C++17, no dependency but libc
+ * and the ABI header skua_abi.h (kernel/include in the source tree, beside this file when installed).
  *
  *	uint8_t trace_id[16], span_id[8];			// W3C order: most significant byte first
  *
@@ -11,18 +11,19 @@
  *
  *	{ skua::Scope scope(trace_id, span_id); read(fd, buf, n); }	// the same in C++
  *
- * Each thread owns one record in the layout of the OpenTelemetry thread context (OTEP 4947), reachable through the
- * thread-local pointer `otel_thread_ctx_v1`. It is only ever changed by plain stores of its own thread. Today every change
- * is also sent to the kernel by one write() to /proc/skua/context; a kernel that was told the pointer's address needs
- * no write, and nothing else in this file would change.
+ * Each thread owns one record in the layout of the OpenTelemetry thread context (OTEP 4947), reachable
+ * through the thread-local pointer `otel_thread_ctx_v1`. It is only ever changed by plain stores of its own
+ * thread. Today every change is also sent to the kernel by one write() to /proc/skua/context; a kernel that
+ * was told the pointer's address needs no write, and nothing else in this file would change.
  *
- * Without Skua's modules, or without permission, every function does the same stores and no system call: programs run
- * unchanged. skua_last_error() says why. SKUA_CONTEXT in the environment names another file (for tests, containers).
+ * Without Skua's modules, or without permission, every function does the same stores and no system call:
+ * programs run unchanged. skua_last_error() says why. SKUA_CONTEXT in the environment names another file (for
+ * tests, containers).
  *
- * Guarantees: errno is preserved, nothing allocates, no function is a cancellation point. A forked child starts detached.
- * The file is opened once per process, close-on-exec, by whichever thread publishes first. A program that closes all of its
- * descriptors (a daemon) must do so before its first span, or call skua_forget_file() first: Skua would otherwise write to
- * whatever file gets the number next.
+ * Guarantees: errno is preserved, nothing allocates, no function is a cancellation point. A forked child
+ * starts detached. The file is opened once per process, close-on-exec, by whichever thread publishes first. A
+ * program that closes all of its descriptors (a daemon) must do so before its first span, or call
+ * skua_forget_file() first: Skua would otherwise write to whatever file gets the number next.
  */
 #ifndef SKUA_H
 #define SKUA_H
@@ -64,11 +65,13 @@ extern "C" {
 SKUA_STATIC_ASSERT(sizeof(struct skua_record) == SKUA_RECORD_HEADER_BYTES, "the record is packed");
 SKUA_STATIC_ASSERT(offsetof(struct skua_record, span_id) == 16, "OTEP 4947: span-id follows trace-id");
 SKUA_STATIC_ASSERT(offsetof(struct skua_record, valid) == 24, "OTEP 4947: valid follows span-id");
-SKUA_STATIC_ASSERT(offsetof(struct skua_record, attrs_size) == 26, "OTEP 4947: attrs-data-size ends the header");
+SKUA_STATIC_ASSERT(offsetof(struct skua_record, attrs_size) == 26,
+		   "OTEP 4947: attrs-data-size ends the header");
 
 /*
- * State shared by every translation unit and library that includes this header: weak definitions, of which the linker keeps
- * one. `file` is -1 before the first use, -2 when it could not be opened, else the descriptor.
+ * State shared by every translation unit and library that includes this header: weak definitions, of which
+ * the linker keeps one. `file` is -1 before the first use, -2 when it could not be opened, else the
+ * descriptor.
  */
 #define SKUA_FILE_UNTRIED (-1)
 #define SKUA_FILE_NONE (-2)
@@ -82,7 +85,8 @@ struct skua_process {
 	pthread_once_t once;
 	pthread_mutex_t opening;
 };
-SKUA_SHARED struct skua_process skua_process_v1 = {SKUA_FILE_UNTRIED, 0, 0, PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER};
+SKUA_SHARED struct skua_process skua_process_v1 = {SKUA_FILE_UNTRIED, 0, 0, PTHREAD_ONCE_INIT,
+						   PTHREAD_MUTEX_INITIALIZER};
 
 /* The pointer of OTEP 4947 and the record it points to once this thread has published anything. */
 SKUA_SHARED SKUA_THREAD struct skua_record *otel_thread_ctx_v1 = NULL;
@@ -129,11 +133,13 @@ static inline int skua_open(void)
 static inline int skua_send(int file)
 {
 	const struct skua_record *record = &skua_thread_record_v1;
-	/* syscall() rather than write(): not a cancellation point, and not interposed by anything that traces I/O. */
+	/* syscall() rather than write(): not a cancellation point, and not interposed by anything that traces
+	 * I/O. */
 	long wrote = syscall(SYS_write, file, record, (size_t)SKUA_RECORD_HEADER_BYTES);
 
 	if (wrote == SKUA_RECORD_HEADER_BYTES) {
-		skua_thread_armed_v1 = record->valid == 1 && (record->trace_flags & SKUA_TRACE_FLAG_SAMPLED) != 0;
+		skua_thread_armed_v1 =
+		    record->valid == 1 && (record->trace_flags & SKUA_TRACE_FLAG_SAMPLED) != 0;
 		return 0;
 	}
 	__atomic_store_n(&skua_process_v1.error, wrote < 0 ? errno : EIO, __ATOMIC_RELAXED);
@@ -157,15 +163,17 @@ static inline int skua_publish(void)
 	return result;
 }
 
-/* A reader on this thread (the kernel, a signal handler) sees either the old record, an invalid one, or the new one. */
+/* A reader on this thread (the kernel, a signal handler) sees either the old record, an invalid one, or the
+ * new one. */
 static inline void skua_fence(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 /*
- * Makes the span this thread's active one. Ids are in W3C byte order; only SKUA_TRACE_FLAG_SAMPLED in trace_flags arms the
- * thread. Returns 0 (also when Skua is absent), or -1 when the kernel refused the record.
+ * Makes the span this thread's active one. Ids are in W3C byte order; only SKUA_TRACE_FLAG_SAMPLED in
+ * trace_flags arms the thread. Returns 0 (also when Skua is absent), or -1 when the kernel refused the
+ * record.
  */
 static inline int skua_attach(const uint8_t trace_id[16], const uint8_t span_id[8], uint8_t trace_flags)
 {
@@ -199,7 +207,8 @@ static inline struct skua_record skua_current(void)
 /* Puts a context back that skua_current() returned. */
 static inline int skua_restore(const struct skua_record *record)
 {
-	return record->valid == 1 ? skua_attach(record->trace_id, record->span_id, record->trace_flags) : skua_detach();
+	return record->valid == 1 ? skua_attach(record->trace_id, record->span_id, record->trace_flags)
+				  : skua_detach();
 }
 
 /* 1 when records reach the kernel module. Opens the file when that was not tried yet. */
@@ -212,7 +221,8 @@ static inline int skua_enabled(void)
 	return file >= 0;
 }
 
-/* errno of the last failure to open the file or to write a record; 0 when there was none. ENOENT: no module. */
+/* errno of the last failure to open the file or to write a record; 0 when there was none. ENOENT: no module.
+ */
 static inline int skua_last_error(void)
 {
 	return __atomic_load_n(&skua_process_v1.error, __ATOMIC_RELAXED);
@@ -225,8 +235,8 @@ static inline uint64_t skua_failed_writes(void)
 }
 
 /*
- * Closes the file; the next change opens it again. For a long-lived program that wants to notice modules that were loaded
- * later, or that is about to close all of its descriptors. No other thread may publish meanwhile.
+ * Closes the file; the next change opens it again. For a long-lived program that wants to notice modules that
+ * were loaded later, or that is about to close all of its descriptors. No other thread may publish meanwhile.
  */
 static inline void skua_forget_file(void)
 {
@@ -240,13 +250,13 @@ static inline void skua_forget_file(void)
 }
 
 /* Begin and end of a block in which the span is active; they nest. Leave the block only through SKUA_END. */
-#define SKUA_BEGIN(trace_id, span_id, trace_flags)                                                                    \
-	do {                                                                                                          \
-		const struct skua_record skua_outer_ = skua_current();                                                \
+#define SKUA_BEGIN(trace_id, span_id, trace_flags)                                                           \
+	do {                                                                                                 \
+		const struct skua_record skua_outer_ = skua_current();                                       \
 	skua_attach((trace_id), (span_id), (trace_flags))
-#define SKUA_END()                                                                                                    \
-	skua_restore(&skua_outer_);                                                                                   \
-	}                                                                                                             \
+#define SKUA_END()                                                                                           \
+	skua_restore(&skua_outer_);                                                                          \
+	}                                                                                                    \
 	while (0)
 
 #ifdef __cplusplus

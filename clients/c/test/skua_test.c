@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Compiled as C11 and as C++17. SKUA_CONTEXT names a plain file, which then holds every record that was published. */
+/* Compiled as C11 and as C++17. SKUA_CONTEXT names a plain file, which then holds every record that was
+ * published. */
 #include "skua.h"
 
 #include <stdio.h>
 #include <sys/wait.h>
 
-#define CHECK(condition)                                                                                              \
-	do {                                                                                                          \
-		if (!(condition)) {                                                                                   \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                               \
-			exit(1);                                                                                      \
-		}                                                                                                     \
+#define CHECK(condition)                                                                                     \
+	do {                                                                                                 \
+		if (!(condition)) {                                                                          \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                      \
+			exit(1);                                                                             \
+		}                                                                                            \
 	} while (0)
 
 static const uint8_t TRACE[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -87,7 +88,8 @@ static void threads_and_forks(void)
 
 	child = fork();
 	if (child == 0) {
-		/* The kernel holds nothing for the child: nothing is to be taken back, and attaching works anew. */
+		/* The kernel holds nothing for the child: nothing is to be taken back, and attaching works
+		 * anew. */
 		if (skua_current().valid != 0 || records(out, 16) != 6)
 			_exit(1);
 		skua_detach();

@@ -23,7 +23,8 @@ struct Stack {
     skua_record foreign{};                            // published through skua.h by the program itself
 };
 
-// A plain pointer beside its owner: spans that finish while the thread's other thread-local objects are destroyed find null.
+// A plain pointer beside its owner: spans that finish while the thread's other thread-local objects are
+// destroyed find null.
 thread_local Stack* stackOfThread = nullptr;
 thread_local bool threadEnds = false;
 
@@ -76,7 +77,8 @@ TracerAtWork::~TracerAtWork() {
 
 std::shared_ptr<Activation> TracerAtWork::push(const SpanContext& context) {
     Stack* stack = stackOrNull();
-    if (stack == nullptr || (!context.isSampled() && stack->active.empty() && stack->foreign.valid != 1)) return nullptr;
+    if (stack == nullptr || (!context.isSampled() && stack->active.empty() && stack->foreign.valid != 1))
+        return nullptr;
     auto activation = std::make_shared<Activation>(context);
     stack->active.push_back(activation);
     return activation;

@@ -18,13 +18,15 @@ class Activation {
     uint8_t traceID[16];
     uint8_t spanID[8];
     std::atomic<bool> sampled;
-    // Set by whichever thread finishes the span. The owner drops finished activations from its stack the next time it works.
+    // Set by whichever thread finishes the span. The owner drops finished activations from its stack the next
+    // time it works.
     std::atomic<bool> finished{false};
 };
 
 /*
- * While the tracer itself works (allocates, locks, reads clocks, queues a span) the thread is detached: the program's spans
- * contain the program's system calls only. At the end the innermost unfinished span is published, or nothing.
+ * While the tracer itself works (allocates, locks, reads clocks, queues a span) the thread is detached: the
+ *program's spans contain the program's system calls only. At the end the innermost unfinished span is
+ *published, or nothing.
  *
  *	request  ├──────┤            ├──────┤
  *	work             ├──────────┤

@@ -10,9 +10,12 @@ namespace {
 
 using propagation::Format;
 
-std::string orDefault(const std::string& value, const char* fallback) { return value.empty() ? fallback : value; }
+std::string orDefault(const std::string& value, const char* fallback) {
+    return value.empty() ? fallback : value;
+}
 
-// The value of JAEGER_TAGS: key=value pairs with commas between; ${NAME:default} takes the value from the environment.
+// The value of JAEGER_TAGS: key=value pairs with commas between; ${NAME:default} takes the value from the
+// environment.
 std::vector<Tag> parseTags(const std::string& text) {
     std::vector<Tag> tags;
     std::istringstream pairs(text);
@@ -50,7 +53,8 @@ void Config::fromEnv() {
     parseNumber(environment(kJAEGER_SAMPLER_PARAM_ENV_PROP), _param);
     const std::string hostPort = environment(kJAEGER_SAMPLER_MANAGER_HOST_PORT_ENV_PROP);
     if (!hostPort.empty()) _samplingServerURL = "http://" + hostPort + "/sampling";
-    _samplingServerURL = orDefault(environment(kJAEGER_SAMPLING_ENDPOINT_ENV_PROP), _samplingServerURL.c_str());
+    _samplingServerURL =
+        orDefault(environment(kJAEGER_SAMPLING_ENDPOINT_ENV_PROP), _samplingServerURL.c_str());
 }
 
 void Config::fromSkua() {
@@ -69,7 +73,8 @@ namespace reporters {
 Config::Config(int queueSize, const Clock::duration& bufferFlushInterval, bool logSpans,
                const std::string& localAgentHostPort, const std::string& endpoint)
     : _queueSize(queueSize > 0 ? queueSize : kDefaultQueueSize),
-      _bufferFlushInterval(bufferFlushInterval.count() > 0 ? bufferFlushInterval : defaultBufferFlushInterval()),
+      _bufferFlushInterval(bufferFlushInterval.count() > 0 ? bufferFlushInterval
+                                                           : defaultBufferFlushInterval()),
       _logSpans(logSpans),
       _localAgentHostPort(orDefault(localAgentHostPort, kDefaultLocalAgentHostPort)),
       _endpoint(endpoint) {}
@@ -79,7 +84,8 @@ void Config::fromEnv() {
     const std::string port = environment(kJAEGER_AGENT_PORT_ENV_PROP);
     const auto colon = _localAgentHostPort.rfind(':');
     if (!host.empty() || !port.empty()) {
-        const std::string oldPort = colon == std::string::npos ? "6831" : _localAgentHostPort.substr(colon + 1);
+        const std::string oldPort =
+            colon == std::string::npos ? "6831" : _localAgentHostPort.substr(colon + 1);
         _localAgentHostPort = orDefault(host, _localAgentHostPort.substr(0, colon).c_str()) + ":" +
                               orDefault(port, oldPort.c_str());
     }
@@ -111,9 +117,9 @@ HeadersConfig::HeadersConfig(const std::string& jaegerDebugHeader, const std::st
                              const std::string& traceBaggageHeaderPrefix, Format traceContextHeaderFormat)
     : _jaegerDebugHeader(orDefault(jaegerDebugHeader, kJaegerDebugHeader)),
       _jaegerBaggageHeader(orDefault(jaegerBaggageHeader, kJaegerBaggageHeader)),
-      _traceContextHeaderName(orDefault(
-          traceContextHeaderName,
-          traceContextHeaderFormat == Format::W3C ? kW3CTraceContextHeaderName : kTraceContextHeaderName)),
+      _traceContextHeaderName(orDefault(traceContextHeaderName, traceContextHeaderFormat == Format::W3C
+                                                                    ? kW3CTraceContextHeaderName
+                                                                    : kTraceContextHeaderName)),
       _traceBaggageHeaderPrefix(orDefault(traceBaggageHeaderPrefix, kTraceBaggageHeaderPrefix)),
       _format(traceContextHeaderFormat) {}
 
@@ -131,9 +137,10 @@ void HeadersConfig::fromEnv() {
 
 }  // namespace propagation
 
-Config::Config(bool disabled, bool traceId128Bit, const samplers::Config& sampler, const reporters::Config& reporter,
-               const propagation::HeadersConfig& headers, const baggage::RestrictionsConfig& baggageRestrictions,
-               const std::string& serviceName, const std::vector<Tag>& tags, Format propagationFormat)
+Config::Config(bool disabled, bool traceId128Bit, const samplers::Config& sampler,
+               const reporters::Config& reporter, const propagation::HeadersConfig& headers,
+               const baggage::RestrictionsConfig& baggageRestrictions, const std::string& serviceName,
+               const std::vector<Tag>& tags, Format propagationFormat)
     : _disabled(disabled),
       _traceId128Bit(traceId128Bit),
       _serviceName(serviceName),

@@ -29,7 +29,8 @@ std::vector<Tag> Tag::parse(const YAML::Node& node) {
     std::vector<Tag> tags;
     if (!isMap(node)) return tags;
     for (const auto& entry : node) {
-        if (entry.second.IsScalar()) tags.emplace_back(entry.first.as<std::string>(), entry.second.as<std::string>());
+        if (entry.second.IsScalar())
+            tags.emplace_back(entry.first.as<std::string>(), entry.second.as<std::string>());
     }
     return tags;
 }
@@ -51,10 +52,10 @@ reporters::Config reporters::Config::parse(const YAML::Node& node) {
 propagation::HeadersConfig propagation::HeadersConfig::parse(const YAML::Node& node) {
     if (!isMap(node)) return HeadersConfig();
     const bool w3c = get<std::string>(node, "TraceContextHeaderFormat", "") == "w3c";
-    return HeadersConfig(get<std::string>(node, "jaegerDebugHeader", ""),
-                         get<std::string>(node, "jaegerBaggageHeader", ""),
-                         get<std::string>(node, "TraceContextHeaderName", ""),
-                         get<std::string>(node, "traceBaggageHeaderPrefix", ""), w3c ? Format::W3C : Format::JAEGER);
+    return HeadersConfig(
+        get<std::string>(node, "jaegerDebugHeader", ""), get<std::string>(node, "jaegerBaggageHeader", ""),
+        get<std::string>(node, "TraceContextHeaderName", ""),
+        get<std::string>(node, "traceBaggageHeaderPrefix", ""), w3c ? Format::W3C : Format::JAEGER);
 }
 
 baggage::RestrictionsConfig baggage::RestrictionsConfig::parse(const YAML::Node& node) {

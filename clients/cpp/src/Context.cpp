@@ -16,8 +16,8 @@ std::string hex16(uint64_t value) {
 
 std::string TraceID::str() const { return _high == 0 ? hex16(_low) : hex16(_high) + hex16(_low); }
 
-SpanContext::SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t parentID, unsigned char flags, StrMap baggage,
-                         std::string debugID)
+SpanContext::SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t parentID, unsigned char flags,
+                         StrMap baggage, std::string debugID)
     : _traceID(traceID),
       _spanID(spanID),
       _parentID(parentID),

@@ -16,7 +16,8 @@ static int makeFactory(const char* opentracingVersion, const char* opentracingAB
         if (errorMessage != nullptr) {
             *static_cast<std::string*>(errorMessage) =
                 std::string("OpenTracing ") + (opentracingVersion == nullptr ? "" : opentracingVersion) +
-                " has ABI version " + opentracingABIVersion + ", this tracer was built for " OPENTRACING_ABI_VERSION;
+                " has ABI version " + opentracingABIVersion +
+                ", this tracer was built for " OPENTRACING_ABI_VERSION;
         }
         *errorCategory = &opentracing::dynamic_load_error_category();
         return opentracing::incompatible_library_versions_error.value();

@@ -16,7 +16,9 @@ class NullLogger : public Logger {
 // One write per line, so that lines of several threads do not mix.
 class ConsoleLogger : public Logger {
   public:
-    void error(const std::string& message) override { std::cerr << ("ERROR: " + message + '\n') << std::flush; }
+    void error(const std::string& message) override {
+        std::cerr << ("ERROR: " + message + '\n') << std::flush;
+    }
     void info(const std::string& message) override { std::cout << ("INFO: " + message + '\n') << std::flush; }
 };
 

@@ -92,7 +92,8 @@ std::string traceparent(const SpanContext& context) {
 std::string percentEncode(const std::string& text) {
     std::string out;
     for (const char c : text) {
-        if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' || c == '~') {
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.' ||
+            c == '~') {
             out += c;
         } else {
             char escape[4];
@@ -183,23 +184,24 @@ Extracted extract(const opentracing::TextMapReader& reader, const HeadersConfig&
     const auto name = [http](const std::string& text) { return http ? lower(text) : text; };
     const std::string contextName = name(headers.traceContextHeaderName());
     const std::string prefix = name(headers.traceBaggageHeaderPrefix());
-    const auto result = reader.ForeachKey([&](opentracing::string_view rawKey,
-                                              opentracing::string_view rawValue) -> opentracing::expected<void> {
-        const std::string key = name(rawKey);
-        const std::string value = rawValue;
-        if (key == contextName) {
-            const bool w3c = headers.traceContextHeaderFormat() == Format::W3C;
-            if (!(w3c ? parseTraceparent(value, ids) : parseJaeger(percentDecode(value), ids)))
-                return opentracing::make_unexpected(opentracing::span_context_corrupted_error);
-        } else if (key == name(headers.jaegerDebugHeader())) {
-            debugID = value;
-        } else if (key == name(headers.jaegerBaggageHeader())) {
-            parseBaggageHeader(value, baggage);
-        } else if (key.compare(0, prefix.size(), prefix) == 0 && baggage.size() < kMaxBaggageItems) {
-            baggage[key.substr(prefix.size())] = http ? percentDecode(value) : value;
-        }
-        return {};
-    });
+    const auto result =
+        reader.ForeachKey([&](opentracing::string_view rawKey,
+                              opentracing::string_view rawValue) -> opentracing::expected<void> {
+            const std::string key = name(rawKey);
+            const std::string value = rawValue;
+            if (key == contextName) {
+                const bool w3c = headers.traceContextHeaderFormat() == Format::W3C;
+                if (!(w3c ? parseTraceparent(value, ids) : parseJaeger(percentDecode(value), ids)))
+                    return opentracing::make_unexpected(opentracing::span_context_corrupted_error);
+            } else if (key == name(headers.jaegerDebugHeader())) {
+                debugID = value;
+            } else if (key == name(headers.jaegerBaggageHeader())) {
+                parseBaggageHeader(value, baggage);
+            } else if (key.compare(0, prefix.size(), prefix) == 0 && baggage.size() < kMaxBaggageItems) {
+                baggage[key.substr(prefix.size())] = http ? percentDecode(value) : value;
+            }
+            return {};
+        });
     if (!result) return opentracing::make_unexpected(result.error());
     if (!ids.traceID.isValid() && debugID.empty() && baggage.empty())
         return std::unique_ptr<opentracing::SpanContext>();
@@ -231,8 +233,8 @@ Extracted extractBinary(std::istream& reader) {
     Ids ids;
     uint32_t items = 0;
     if (!readBigEndian(reader, high) || !readBigEndian(reader, low) || !readBigEndian(reader, ids.spanID) ||
-        !readBigEndian(reader, ids.parentID) || !readBigEndian(reader, ids.flags) || !readBigEndian(reader, items) ||
-        items > kMaxBaggageItems) {
+        !readBigEndian(reader, ids.parentID) || !readBigEndian(reader, ids.flags) ||
+        !readBigEndian(reader, items) || items > kMaxBaggageItems) {
         return corrupted();
     }
     ids.traceID = TraceID(high, low);

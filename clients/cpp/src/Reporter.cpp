@@ -45,7 +45,8 @@ UdpSender::UdpSender(const std::string& hostPort) {
     addrinfo* found = nullptr;
     const int failure = getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
     if (failure != 0) {
-        throw std::runtime_error("The Jaeger agent's address " + hostPort + " is of no use: " + gai_strerror(failure));
+        throw std::runtime_error("The Jaeger agent's address " + hostPort +
+                                 " is of no use: " + gai_strerror(failure));
     }
     for (const addrinfo* at = found; at != nullptr && _socket < 0; at = at->ai_next) {
         _socket = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
@@ -70,8 +71,8 @@ bool UdpSender::send(const std::string& datagram) {
     return false;
 }
 
-Reporter::Reporter(const reporters::Config& config, std::string process, std::shared_ptr<logging::Logger> logger,
-                   metrics::StatsFactory& statsFactory)
+Reporter::Reporter(const reporters::Config& config, std::string process,
+                   std::shared_ptr<logging::Logger> logger, metrics::StatsFactory& statsFactory)
     : _capacity(static_cast<size_t>(config.queueSize())),
       _flushInterval(config.bufferFlushInterval()),
       _logSpans(config.logSpans()),
@@ -123,8 +124,8 @@ void Reporter::report(SpanData&& span) {
 
 void Reporter::close() noexcept {
     if (inForkedChild()) {
-        // The thread exists in the parent only, and the lock and the condition may be in any state: none of them can be
-        // joined or destroyed here.
+        // The thread exists in the parent only, and the lock and the condition may be in any state: none of
+        // them can be joined or destroyed here.
         (void)_queue.release();
         return;
     }
@@ -142,8 +143,9 @@ void Reporter::run() {
         std::deque<SpanData> spans;
         {
             std::unique_lock<std::mutex> lock(_queue->mutex);
-            _queue->wake.wait_for(lock, _flushInterval,
-                                  [this] { return _queue->closing || _queue->spans.size() * 2 >= _capacity; });
+            _queue->wake.wait_for(lock, _flushInterval, [this] {
+                return _queue->closing || _queue->spans.size() * 2 >= _capacity;
+            });
             closing = _queue->closing;
             spans.swap(_queue->spans);
         }

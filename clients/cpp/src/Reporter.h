@@ -39,8 +39,8 @@ class UdpSender {
  *	report() ─► bounded queue ─► encode, pack into datagrams ─► agent
  *	               │ full: dropped, counted
  *
- * The thread wakes up when the flush interval is over or the queue half full. A forked child has no such thread: its spans
- * are dropped and counted.
+ * The thread wakes up when the flush interval is over or the queue half full. A forked child has no such
+ *thread: its spans are dropped and counted.
  */
 class Reporter {
   public:

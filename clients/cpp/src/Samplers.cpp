@@ -99,14 +99,17 @@ std::unique_ptr<Sampler> Config::makeSampler(logging::Logger& logger) const {
     std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
     if (type == kSamplerTypeConst) return std::unique_ptr<Sampler>(new ConstSampler(_param != 0));
     if (type == kSamplerTypeRateLimiting) {
-        if (_param < 0) return refuse(logger, "A ratelimiting sampler needs a param of 0 or more traces a second.");
+        if (_param < 0)
+            return refuse(logger, "A ratelimiting sampler needs a param of 0 or more traces a second.");
         return std::unique_ptr<Sampler>(new RateLimitingSampler(_param, kSamplerTypeRateLimiting));
     }
     if (type == kSamplerTypeProbabilistic || type == kSamplerTypeGuaranteedThroughput ||
         type == kSamplerTypeLowerBound) {
         if (!(_param >= 0 && _param <= 1))
-            return refuse(logger, "A " + type + " sampler needs a param from 0 to 1, not " + std::to_string(_param) + ".");
-        if (type == kSamplerTypeProbabilistic) return std::unique_ptr<Sampler>(new ProbabilisticSampler(_param));
+            return refuse(logger, "A " + type + " sampler needs a param from 0 to 1, not " +
+                                      std::to_string(_param) + ".");
+        if (type == kSamplerTypeProbabilistic)
+            return std::unique_ptr<Sampler>(new ProbabilisticSampler(_param));
         return std::unique_ptr<Sampler>(new GuaranteedThroughputSampler(_param, kLowerBoundPerSecond));
     }
     if (type == kSamplerTypeRemote) {

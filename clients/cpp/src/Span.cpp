@@ -26,8 +26,8 @@ struct IsPositive {
 }  // namespace
 
 Span::Span(std::shared_ptr<const Tracer> tracer, const SpanContext& context, std::string operationName,
-           SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady, std::vector<Tag> tags,
-           std::vector<Reference> references)
+           SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady,
+           std::vector<Tag> tags, std::vector<Reference> references)
     : _tracer(std::move(tracer)),
       _context(context),
       _startTimeSystem(startTimeSystem),
@@ -44,8 +44,9 @@ void Span::FinishWithOptions(const opentracing::FinishSpanOptions& options) noex
     if (_finished.exchange(true)) return;
     TracerAtWork work;
     try {
-        const auto end = options.finish_steady_timestamp == SteadyClock::time_point() ? SteadyClock::now()
-                                                                                       : options.finish_steady_timestamp;
+        const auto end = options.finish_steady_timestamp == SteadyClock::time_point()
+                             ? SteadyClock::now()
+                             : options.finish_steady_timestamp;
         SpanData data;
         std::shared_ptr<Activation> activation;
         {
@@ -56,7 +57,8 @@ void Span::FinishWithOptions(const opentracing::FinishSpanOptions& options) noex
             if (_context.isSampled()) {
                 for (const auto& record : options.log_records) {
                     LogRecord log{record.timestamp, {}};
-                    for (const auto& field : record.fields) log.fields.emplace_back(field.first, field.second);
+                    for (const auto& field : record.fields)
+                        log.fields.emplace_back(field.first, field.second);
                     _logs.push_back(std::move(log));
                 }
                 data.operationName = _operationName;
@@ -90,7 +92,8 @@ void Span::SetOperationName(opentracing::string_view name) noexcept {
 
 void Span::setTagLocked(const std::string& key, const opentracing::Value& value) {
     Tag tag(key, value);
-    const auto old = std::find_if(_tags.begin(), _tags.end(), [&key](const Tag& other) { return other.key() == key; });
+    const auto old =
+        std::find_if(_tags.begin(), _tags.end(), [&key](const Tag& other) { return other.key() == key; });
     if (old == _tags.end())
         _tags.push_back(std::move(tag));
     else
@@ -104,7 +107,8 @@ void Span::setSamplingPriority(const opentracing::Value& value) {
     std::lock_guard<std::mutex> lock(_mutex);
     constexpr auto kBoth = static_cast<unsigned char>(SpanContext::Flag::kSampled) |
                            static_cast<unsigned char>(SpanContext::Flag::kDebug);
-    _context.setFlags(static_cast<unsigned char>(sample ? _context.flags() | kBoth : _context.flags() & ~kBoth));
+    _context.setFlags(
+        static_cast<unsigned char>(sample ? _context.flags() | kBoth : _context.flags() & ~kBoth));
     if (_activation != nullptr)
         _activation->sampled.store(sample, std::memory_order_relaxed);
     else if (sample)
@@ -138,14 +142,17 @@ void Span::SetBaggageItem(opentracing::string_view key, opentracing::string_view
     }
 }
 
-std::string Span::BaggageItem(opentracing::string_view key) const noexcept { return _context.baggageItem(key); }
+std::string Span::BaggageItem(opentracing::string_view key) const noexcept {
+    return _context.baggageItem(key);
+}
 
 template <typename Iterator>
 void Span::addLog(opentracing::SystemTime timestamp, Iterator first, Iterator last) noexcept {
     try {
         if (_finished.load(std::memory_order_relaxed) || !_context.isSampled()) return;
         LogRecord log{timestamp, {}};
-        for (Iterator field = first; field != last; ++field) log.fields.emplace_back(field->first, field->second);
+        for (Iterator field = first; field != last; ++field)
+            log.fields.emplace_back(field->first, field->second);
         std::lock_guard<std::mutex> lock(_mutex);
         _logs.push_back(std::move(log));
     } catch (const std::bad_alloc&) {
@@ -153,12 +160,14 @@ void Span::addLog(opentracing::SystemTime timestamp, Iterator first, Iterator la
     }
 }
 
-void Span::Log(std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept {
+void Span::Log(
+    std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept {
     addLog(SystemClock::now(), fields.begin(), fields.end());
 }
 
-void Span::Log(opentracing::SystemTime timestamp,
-               std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept {
+void Span::Log(
+    opentracing::SystemTime timestamp,
+    std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept {
     addLog(timestamp, fields.begin(), fields.end());
 }
 

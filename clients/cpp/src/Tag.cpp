@@ -90,6 +90,7 @@ struct Owned {
 
 }  // namespace
 
-Tag::Tag(const std::string& key, const ValueType& value) : _key(key), _value(ValueType::visit(value, Owned{})) {}
+Tag::Tag(const std::string& key, const ValueType& value)
+    : _key(key), _value(ValueType::visit(value, Owned{})) {}
 
 }  // namespace jaegertracing

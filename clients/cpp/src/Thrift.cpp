@@ -8,7 +8,9 @@ namespace jaegertracing {
 namespace thrift {
 namespace {
 
-uint64_t zigzag(int64_t value) { return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63); }
+uint64_t zigzag(int64_t value) {
+    return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
+}
 
 int64_t microseconds(opentracing::SystemTime time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
@@ -167,8 +169,8 @@ std::string encodeProcess(const std::string& serviceName, const std::vector<Tag>
     return out;
 }
 
-std::string encodeEmitBatch(const std::string& process, const std::vector<std::string>& spans, int32_t sequence,
-                            const ClientStats& stats) {
+std::string encodeEmitBatch(const std::string& process, const std::vector<std::string>& spans,
+                            int32_t sequence, const ClientStats& stats) {
     constexpr char kProtocolId = static_cast<char>(0x82);
     constexpr char kVersion1Oneway = 1 | 4 << 5;
     std::string out;

@@ -48,7 +48,8 @@ class CompactWriter {
     std::vector<int16_t> _lastIds;
 };
 
-// Encodings of jaeger.thrift's structs (https://github.com/jaegertracing/jaeger-idl/blob/main/thrift/jaeger.thrift).
+// Encodings of jaeger.thrift's structs
+// (https://github.com/jaegertracing/jaeger-idl/blob/main/thrift/jaeger.thrift).
 std::string encodeSpan(const SpanData& span);
 std::string encodeProcess(const std::string& serviceName, const std::vector<Tag>& tags);
 
@@ -60,8 +61,8 @@ struct ClientStats {
 };
 
 // A message Agent.emitBatch of encoded parts: one datagram for the agent's compact port.
-std::string encodeEmitBatch(const std::string& process, const std::vector<std::string>& spans, int32_t sequence,
-                            const ClientStats& stats);
+std::string encodeEmitBatch(const std::string& process, const std::vector<std::string>& spans,
+                            int32_t sequence, const ClientStats& stats);
 // Bytes that encodeEmitBatch adds to process and spans, at most.
 constexpr size_t kEmitBatchOverhead = 96;
 

@@ -60,8 +60,8 @@ struct Parents {
     std::vector<Reference> references;
 };
 
-// The first ChildOf is the parent, else the first FollowsFrom. The parent's reference is implied by the parent id when it is
-// ChildOf; all others are listed.
+// The first ChildOf is the parent, else the first FollowsFrom. The parent's reference is implied by the
+// parent id when it is ChildOf; all others are listed.
 Parents analyze(const opentracing::StartSpanOptions& options) {
     Parents found;
     const opentracing::SpanContext* parent = nullptr;
@@ -71,7 +71,8 @@ Parents analyze(const opentracing::StartSpanOptions& options) {
         for (auto& item : context->baggage()) found.baggage.emplace(item.first, item.second);
         if (!context->debugID().empty()) found.debugID = context->debugID();
         if (!context->isValid()) continue;
-        if (parent == nullptr && reference.first == opentracing::SpanReferenceType::ChildOfRef) parent = context;
+        if (parent == nullptr && reference.first == opentracing::SpanReferenceType::ChildOfRef)
+            parent = context;
     }
     for (const auto& reference : options.references) {
         const auto* context = dynamic_cast<const SpanContext*>(reference.second);
@@ -116,7 +117,9 @@ struct Tracer::State {
     std::atomic<uint64_t> finished{0};
 };
 
-std::shared_ptr<opentracing::Tracer> Tracer::make(const Config& config) { return make(config.serviceName(), config); }
+std::shared_ptr<opentracing::Tracer> Tracer::make(const Config& config) {
+    return make(config.serviceName(), config);
+}
 
 std::shared_ptr<opentracing::Tracer> Tracer::make(const std::string& serviceName, const Config& config) {
     return make(serviceName, config, logging::nullLogger());
@@ -175,7 +178,8 @@ const std::vector<Tag>& Tracer::tags() const { return _state->tags; }
 
 Tracer::Statistics Tracer::statistics() const {
     const Reporter::Counts& counts = _state->reporter->counts();
-    return {_state->started, _state->finished, counts.reported, counts.droppedQueue, counts.droppedLarge, counts.droppedFailed};
+    return {_state->started,     _state->finished,    counts.reported,
+            counts.droppedQueue, counts.droppedLarge, counts.droppedFailed};
 }
 
 void Tracer::countFinished() const {
@@ -190,7 +194,8 @@ std::unique_ptr<opentracing::Span> Tracer::StartSpanWithOptions(
     try {
         return startSpan(operationName, options);
     } catch (const std::exception& problem) {
-        // Out of memory, or a sampler of the program's own that throws: the program gets a span that does nothing.
+        // Out of memory, or a sampler of the program's own that throws: the program gets a span that does
+        // nothing.
         return opentracing::MakeNoopTracer()->StartSpan(operationName);
     }
 }
@@ -235,7 +240,8 @@ std::unique_ptr<Span> Tracer::startSpan(string_view operationName,
 
 namespace {
 
-opentracing::expected<void> injectText(const opentracing::SpanContext& context, const opentracing::TextMapWriter& writer,
+opentracing::expected<void> injectText(const opentracing::SpanContext& context,
+                                       const opentracing::TextMapWriter& writer,
                                        const propagation::HeadersConfig& headers, Carrier carrier) {
     const auto* ours = dynamic_cast<const SpanContext*>(&context);
     if (ours == nullptr) return opentracing::make_unexpected(opentracing::invalid_span_context_error);
@@ -244,7 +250,8 @@ opentracing::expected<void> injectText(const opentracing::SpanContext& context, 
 
 }  // namespace
 
-opentracing::expected<void> Tracer::Inject(const opentracing::SpanContext& context, std::ostream& writer) const {
+opentracing::expected<void> Tracer::Inject(const opentracing::SpanContext& context,
+                                           std::ostream& writer) const {
     const auto* ours = dynamic_cast<const SpanContext*>(&context);
     if (ours == nullptr) return opentracing::make_unexpected(opentracing::invalid_span_context_error);
     return propagation::injectBinary(*ours, writer);

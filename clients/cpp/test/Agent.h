@@ -131,7 +131,8 @@ class Agent {
             const ssize_t bytes = recv(_socket, &buffer[0], buffer.size(), MSG_DONTWAIT);
             if (bytes < 0) return result;
             CHECK(bytes <= 65000);
-            result.push_back(CompactReader(buffer.substr(0, static_cast<size_t>(bytes))).message("emitBatch").at(1));
+            result.push_back(
+                CompactReader(buffer.substr(0, static_cast<size_t>(bytes))).message("emitBatch").at(1));
         }
     }
     std::vector<Thrift> spans() {

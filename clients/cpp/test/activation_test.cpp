@@ -23,7 +23,8 @@ std::string idOf(const opentracing::Span& span) { return span.context().ToSpanID
 
 std::string spanIdOf(const skua_record& record) {
     std::ostringstream text;
-    for (const uint8_t byte : record.span_id) text << "0123456789abcdef"[byte >> 4] << "0123456789abcdef"[byte & 15];
+    for (const uint8_t byte : record.span_id)
+        text << "0123456789abcdef"[byte >> 4] << "0123456789abcdef"[byte & 15];
     return text.str();
 }
 
@@ -54,7 +55,8 @@ std::string join(const std::vector<std::string>& parts) {
 }
 
 std::shared_ptr<opentracing::Tracer> makeTracer(double sample) {
-    return Tracer::make("svc", jaegertracing::Config(false, jaegertracing::samplers::Config("const", sample)));
+    return Tracer::make("svc",
+                        jaegertracing::Config(false, jaegertracing::samplers::Config("const", sample)));
 }
 
 void nestedSpansRestoreTheirParent(opentracing::Tracer& tracer) {

@@ -53,17 +53,18 @@ baggage_restrictions: { denyBaggageOnInitializationFailure: true, hostPort: "h:1
 }
 
 void fromEnvironment() {
-    const std::pair<const char*, const char*> variables[] = {{"JAEGER_SERVICE_NAME", "from-env"},
-                                                             {"JAEGER_AGENT_HOST", "10.0.0.1"},
-                                                             {"JAEGER_AGENT_PORT", "45"},
-                                                             {"JAEGER_SAMPLER_TYPE", "const"},
-                                                             {"JAEGER_SAMPLER_PARAM", "1"},
-                                                             {"JAEGER_REPORTER_FLUSH_INTERVAL", "45"},
-                                                             {"JAEGER_REPORTER_MAX_QUEUE_SIZE", "33"},
-                                                             {"JAEGER_REPORTER_LOG_SPANS", "true"},
-                                                             {"JAEGER_PROPAGATION", "w3c"},
-                                                             {"JAEGER_TRACEID_128BIT", "true"},
-                                                             {"JAEGER_TAGS", "a=b,home=${HOME:none},x=${NOPE:fallback}"}};
+    const std::pair<const char*, const char*> variables[] = {
+        {"JAEGER_SERVICE_NAME", "from-env"},
+        {"JAEGER_AGENT_HOST", "10.0.0.1"},
+        {"JAEGER_AGENT_PORT", "45"},
+        {"JAEGER_SAMPLER_TYPE", "const"},
+        {"JAEGER_SAMPLER_PARAM", "1"},
+        {"JAEGER_REPORTER_FLUSH_INTERVAL", "45"},
+        {"JAEGER_REPORTER_MAX_QUEUE_SIZE", "33"},
+        {"JAEGER_REPORTER_LOG_SPANS", "true"},
+        {"JAEGER_PROPAGATION", "w3c"},
+        {"JAEGER_TRACEID_128BIT", "true"},
+        {"JAEGER_TAGS", "a=b,home=${HOME:none},x=${NOPE:fallback}"}};
     setenv("HOME", "/root", 1);
     unsetenv("NOPE");
     for (const auto& variable : variables) setenv(variable.first, variable.second, 1);
@@ -91,7 +92,9 @@ void samplers() {
     const auto share = [](jaegertracing::samplers::Sampler& sampler) {
         int sampled = 0;
         for (uint64_t i = 0; i < 10000; ++i)
-            sampled += sampler.isSampled(jaegertracing::TraceID(0, i * 0x9e3779b97f4a7c15U), "op").isSampled() ? 1 : 0;
+            sampled += sampler.isSampled(jaegertracing::TraceID(0, i * 0x9e3779b97f4a7c15U), "op").isSampled()
+                           ? 1
+                           : 0;
         return sampled;
     };
     CHECK_EQUAL(share(*make("const", 1)), 10000);
@@ -128,11 +131,11 @@ void makingTracers() {
 
     auto log = std::make_shared<Recorder>();
     Agent agent;
-    auto tracer = Tracer::make(
-        "svc",
-        Config(false, jaegertracing::samplers::Config("const", 1),
-               jaegertracing::reporters::Config(10, std::chrono::seconds(1), true, agent.hostPort(), "http://c:1")),
-        log);
+    auto tracer = Tracer::make("svc",
+                               Config(false, jaegertracing::samplers::Config("const", 1),
+                                      jaegertracing::reporters::Config(10, std::chrono::seconds(1), true,
+                                                                       agent.hostPort(), "http://c:1")),
+                               log);
     tracer->StartSpan("logged")->Finish();
     tracer->Close();
     CHECK(log->infos.find("logged") != std::string::npos);
@@ -146,8 +149,9 @@ void dynamicLoader(const char* library) {
     CHECK(handle);
     Agent agent;
     const auto& factory = handle->tracer_factory();
-    const std::string json = R"({"service_name":"loaded","sampler":{"type":"const","param":1},"reporter":{"localAgentHostPort":")" +
-                             agent.hostPort() + R"("}})";
+    const std::string json =
+        R"({"service_name":"loaded","sampler":{"type":"const","param":1},"reporter":{"localAgentHostPort":")" +
+        agent.hostPort() + R"("}})";
     {
         auto tracer = factory.MakeTracer(json.c_str(), error);
         CHECK(tracer);

@@ -21,7 +21,8 @@ struct Carrier : Reader, Writer {
         items[key] = value;
         return {};
     }
-    expected<void> ForeachKey(std::function<expected<void>(string_view key, string_view value)> f) const override {
+    expected<void> ForeachKey(
+        std::function<expected<void>(string_view key, string_view value)> f) const override {
         for (const auto& item : items) {
             const auto result = f(item.first, item.second);
             if (!result) return result;
@@ -34,10 +35,10 @@ using Headers = Carrier<opentracing::HTTPHeadersReader, opentracing::HTTPHeaders
 
 jaegertracing::Config config(bool bits128 = false, bool w3c = false) {
     using jaegertracing::propagation::Format;
-    return jaegertracing::Config(false, bits128, jaegertracing::samplers::Config("const", 1),
-                                 jaegertracing::reporters::Config(), jaegertracing::propagation::HeadersConfig(),
-                                 jaegertracing::baggage::RestrictionsConfig(), "svc", {},
-                                 w3c ? Format::W3C : Format::JAEGER);
+    return jaegertracing::Config(
+        false, bits128, jaegertracing::samplers::Config("const", 1), jaegertracing::reporters::Config(),
+        jaegertracing::propagation::HeadersConfig(), jaegertracing::baggage::RestrictionsConfig(), "svc", {},
+        w3c ? Format::W3C : Format::JAEGER);
 }
 
 template <typename C>
@@ -74,7 +75,8 @@ void headersRoundTrip(bool bits128, bool w3c) {
 }
 
 void otherClientsHeaders(const opentracing::Tracer& tracer) {
-    const auto check = [&tracer](const std::string& text, const std::string& trace, uint64_t span, bool sampled) {
+    const auto check = [&tracer](const std::string& text, const std::string& trace, uint64_t span,
+                                 bool sampled) {
         Headers headers;
         headers.items["Uber-Trace-Id"] = text;
         const auto context = extract(tracer, headers);
@@ -83,13 +85,14 @@ void otherClientsHeaders(const opentracing::Tracer& tracer) {
         CHECK_EQUAL(context->isSampled(), sampled);
     };
     check("abc:1:0:1", "0000000000000abc", 1, true);
-    check("000000000000abc0000000000000def0:00000000000000ff:0:0", "000000000000abc0000000000000def0", 255, false);
+    check("000000000000abc0000000000000def0:00000000000000ff:0:0", "000000000000abc0000000000000def0", 255,
+          false);
     check("abc%3A1%3A0%3A3", "0000000000000abc", 1, true);
 }
 
 void corruptedHeaders(const opentracing::Tracer& tracer) {
-    for (const char* text : {"", "x", "1:2:3", "0:1:0:1", "1:0:0:1", "1:2:3:4:5", "g:1:0:1", "11111111111111111:2:0:zz",
-                             "111111111111111111111111111111111:1:0:1"}) {
+    for (const char* text : {"", "x", "1:2:3", "0:1:0:1", "1:0:0:1", "1:2:3:4:5", "g:1:0:1",
+                             "11111111111111111:2:0:zz", "111111111111111111111111111111111:1:0:1"}) {
         Headers headers;
         headers.items["uber-trace-id"] = text;
         const auto result = tracer.Extract(headers);

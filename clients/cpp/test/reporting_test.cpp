@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What arrives at the agent's UDP port.
 #include <jaegertracing/Tracer.h>
-
 #include <opentracing/ext/tags.h>
 #include <sys/wait.h>
 
@@ -23,7 +22,8 @@ jaegertracing::Config config(const Agent& agent, int queueSize = 1000) {
 }
 
 int64_t nowMicros() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+    return std::chrono::duration_cast<std::chrono::microseconds>(
+               std::chrono::system_clock::now().time_since_epoch())
         .count();
 }
 
@@ -159,7 +159,8 @@ void spansAreFlushedWithoutClose() {
 
 void unsampledSpansAreNotReported() {
     Agent agent;
-    const jaegertracing::Config none(false, jaegertracing::samplers::Config("const", 0), config(agent).reporter());
+    const jaegertracing::Config none(false, jaegertracing::samplers::Config("const", 0),
+                                     config(agent).reporter());
     auto tracer = Tracer::make("svc", none);
     auto span = tracer->StartSpan("no");
     auto raised = tracer->StartSpan("raised", {ChildOf(&span->context())});
@@ -192,9 +193,10 @@ void aForkedChildDoesNotHang() {
 }
 
 void anAbsentAgentIsNoError() {
-    auto tracer = Tracer::make("svc", jaegertracing::Config(false, jaegertracing::samplers::Config("const", 1),
-                                                            jaegertracing::reporters::Config(
-                                                                10, std::chrono::seconds(1), false, "no.such.host.invalid:1")));
+    auto tracer = Tracer::make(
+        "svc", jaegertracing::Config(false, jaegertracing::samplers::Config("const", 1),
+                                     jaegertracing::reporters::Config(10, std::chrono::seconds(1), false,
+                                                                      "no.such.host.invalid:1")));
     tracer->StartSpan("s")->Finish();
     tracer->Close();
     CHECK_EQUAL(std::static_pointer_cast<Tracer>(tracer)->statistics().droppedFailed, uint64_t(1));

@@ -32,14 +32,16 @@ class Config {
                     const baggage::RestrictionsConfig& baggageRestrictions = baggage::RestrictionsConfig(),
                     const std::string& serviceName = "", const std::vector<Tag>& tags = std::vector<Tag>(),
                     propagation::Format propagationFormat = propagation::Format::JAEGER);
-    Config(bool disabled, const samplers::Config& sampler, const reporters::Config& reporter = reporters::Config(),
+    Config(bool disabled, const samplers::Config& sampler,
+           const reporters::Config& reporter = reporters::Config(),
            const propagation::HeadersConfig& headers = propagation::HeadersConfig(),
            const baggage::RestrictionsConfig& baggageRestrictions = baggage::RestrictionsConfig(),
            const std::string& serviceName = "", const std::vector<Tag>& tags = std::vector<Tag>())
         : Config(disabled, false, sampler, reporter, headers, baggageRestrictions, serviceName, tags) {}
 
-    // Keys: service_name, disabled, traceid_128bit, propagation_format (jaeger, w3c), tags, and the maps sampler, reporter,
-    // headers, baggage_restrictions. What is no map gives the defaults. Throws YAML::Exception on a value of the wrong type.
+    // Keys: service_name, disabled, traceid_128bit, propagation_format (jaeger, w3c), tags, and the maps
+    // sampler, reporter, headers, baggage_restrictions. What is no map gives the defaults. Throws
+    // YAML::Exception on a value of the wrong type.
     static Config parse(const YAML::Node& node);
 
     bool disabled() const { return _disabled; }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Names and defaults that programs and other Jaeger clients rely on (https://www.jaegertracing.io/docs/1.x/client-libraries/).
+// Names and defaults that programs and other Jaeger clients rely on
+// (https://www.jaegertracing.io/docs/1.x/client-libraries/).
 #ifndef JAEGERTRACING_CONSTANTS_H
 #define JAEGERTRACING_CONSTANTS_H
 
-// YAML configuration is there when yaml-cpp's headers are; define JAEGERTRACING_NO_YAML_CPP to compile without them.
+// YAML configuration is there when yaml-cpp's headers are; define JAEGERTRACING_NO_YAML_CPP to compile
+// without them.
 #if !defined(JAEGERTRACING_WITH_YAML_CPP) && !defined(JAEGERTRACING_NO_YAML_CPP)
 #if __has_include(<yaml-cpp/yaml.h>)
 #define JAEGERTRACING_WITH_YAML_CPP

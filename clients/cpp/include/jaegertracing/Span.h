@@ -48,8 +48,9 @@ struct SpanData {
 
 // Safe to use from several threads. Destruction finishes the span.
 //
-// A sampled span is published to the kernel as the active span of the thread that started it, until it finishes; then the
-// span that was active before is again (see docs/clients.md for spans that finish out of order or on another thread).
+// A sampled span is published to the kernel as the active span of the thread that started it, until it
+// finishes; then the span that was active before is again (see docs/clients.md for spans that finish out of
+// order or on another thread).
 class Span : public opentracing::Span {
   public:
     using SteadyClock = opentracing::SteadyClock;
@@ -64,11 +65,14 @@ class Span : public opentracing::Span {
     void SetTag(opentracing::string_view key, const opentracing::Value& value) noexcept override;
     void SetBaggageItem(opentracing::string_view key, opentracing::string_view value) noexcept override;
     std::string BaggageItem(opentracing::string_view key) const noexcept override;
-    void Log(std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept override;
+    void Log(std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept
+        override;
     void Log(opentracing::SystemTime timestamp,
-             std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept override;
-    void Log(opentracing::SystemTime timestamp,
-             const std::vector<std::pair<opentracing::string_view, opentracing::Value>>& fields) noexcept override;
+             std::initializer_list<std::pair<opentracing::string_view, opentracing::Value>> fields) noexcept
+        override;
+    void Log(
+        opentracing::SystemTime timestamp,
+        const std::vector<std::pair<opentracing::string_view, opentracing::Value>>& fields) noexcept override;
     const SpanContext& context() const noexcept override { return _context; }
     const opentracing::Tracer& tracer() const noexcept override;
 
@@ -83,8 +87,8 @@ class Span : public opentracing::Span {
   private:
     friend class Tracer;
     Span(std::shared_ptr<const Tracer> tracer, const SpanContext& context, std::string operationName,
-         SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady, std::vector<Tag> tags,
-         std::vector<Reference> references);
+         SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady,
+         std::vector<Tag> tags, std::vector<Reference> references);
 
     template <typename Iterator>
     void addLog(opentracing::SystemTime timestamp, Iterator first, Iterator last) noexcept;

@@ -22,8 +22,8 @@ class SpanContext : public opentracing::SpanContext {
     enum class Flag : unsigned char { kSampled = 1, kDebug = 2 };
 
     SpanContext() = default;
-    SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t parentID, unsigned char flags, StrMap baggage,
-                std::string debugID = "");
+    SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t parentID, unsigned char flags,
+                StrMap baggage, std::string debugID = "");
     SpanContext(const SpanContext& other);
     SpanContext& operator=(const SpanContext& other) = delete;
 

@@ -12,8 +12,8 @@
 
 namespace jaegertracing {
 
-// A key with a value that owns its memory: one of bool, double, int64_t, uint64_t or std::string. Lists and dictionaries
-// become JSON text, a null "null".
+// A key with a value that owns its memory: one of bool, double, int64_t, uint64_t or std::string. Lists and
+// dictionaries become JSON text, a null "null".
 class Tag {
   public:
     using ValueType = opentracing::Value;

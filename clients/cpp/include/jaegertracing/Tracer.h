@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// OpenTracing tracer that speaks Jaeger and tells the Linux kernel, through Skua's modules, which span a thread is in. Source
-// compatible with what jaeger-client-cpp documents.
+// OpenTracing tracer that speaks Jaeger and tells the Linux kernel, through Skua's modules, which span a
+// thread is in. Source compatible with what jaeger-client-cpp documents.
 #ifndef JAEGERTRACING_TRACER_H
 #define JAEGERTRACING_TRACER_H
 
@@ -29,9 +29,9 @@ class Tracer : public opentracing::Tracer, public std::enable_shared_from_this<T
 
     static constexpr auto kGen128BitOption = 1;
 
-    // Returns a tracer that does nothing when the configuration says disabled. Throws std::invalid_argument when there is no
-    // service name or the sampler's configuration makes no sense. An agent that cannot be reached is not an error: spans are
-    // dropped and counted.
+    // Returns a tracer that does nothing when the configuration says disabled. Throws std::invalid_argument
+    // when there is no service name or the sampler's configuration makes no sense. An agent that cannot be
+    // reached is not an error: spans are dropped and counted.
     static std::shared_ptr<opentracing::Tracer> make(const Config& config);
     static std::shared_ptr<opentracing::Tracer> make(const std::string& serviceName, const Config& config);
     static std::shared_ptr<opentracing::Tracer> make(const std::string& serviceName, const Config& config,
@@ -48,12 +48,14 @@ class Tracer : public opentracing::Tracer, public std::enable_shared_from_this<T
     std::unique_ptr<opentracing::Span> StartSpanWithOptions(
         string_view operationName, const opentracing::StartSpanOptions& options) const noexcept override;
 
-    opentracing::expected<void> Inject(const opentracing::SpanContext& context, std::ostream& writer) const override;
+    opentracing::expected<void> Inject(const opentracing::SpanContext& context,
+                                       std::ostream& writer) const override;
     opentracing::expected<void> Inject(const opentracing::SpanContext& context,
                                        const opentracing::TextMapWriter& writer) const override;
     opentracing::expected<void> Inject(const opentracing::SpanContext& context,
                                        const opentracing::HTTPHeadersWriter& writer) const override;
-    opentracing::expected<std::unique_ptr<opentracing::SpanContext>> Extract(std::istream& reader) const override;
+    opentracing::expected<std::unique_ptr<opentracing::SpanContext>> Extract(
+        std::istream& reader) const override;
     opentracing::expected<std::unique_ptr<opentracing::SpanContext>> Extract(
         const opentracing::TextMapReader& reader) const override;
     opentracing::expected<std::unique_ptr<opentracing::SpanContext>> Extract(
@@ -82,7 +84,8 @@ class Tracer : public opentracing::Tracer, public std::enable_shared_from_this<T
     struct State;
 
     explicit Tracer(std::unique_ptr<State> state);
-    std::unique_ptr<Span> startSpan(string_view operationName, const opentracing::StartSpanOptions& options) const;
+    std::unique_ptr<Span> startSpan(string_view operationName,
+                                    const opentracing::StartSpanOptions& options) const;
     void report(SpanData&& span) const;
     void countFinished() const;
 

@@ -12,8 +12,8 @@ class Activation;
 
 namespace skua {
 
-// Makes a span the active one of this thread for as long as the object lives: for work handed over to another thread than the
-// one that started the span. Does nothing for spans of other tracers.
+// Makes a span the active one of this thread for as long as the object lives: for work handed over to another
+// thread than the one that started the span. Does nothing for spans of other tracers.
 class ActiveSpan {
   public:
     explicit ActiveSpan(const opentracing::SpanContext& context);

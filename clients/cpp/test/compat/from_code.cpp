@@ -17,12 +17,13 @@ class PrintingLogger : public jaegertracing::logging::Logger {
 int main() {
     auto simple = jaegertracing::Config(
         false, jaegertracing::samplers::Config(jaegertracing::kSamplerTypeConst, 1),
-        jaegertracing::reporters::Config(jaegertracing::reporters::Config::kDefaultQueueSize, std::chrono::seconds(1), true));
+        jaegertracing::reporters::Config(jaegertracing::reporters::Config::kDefaultQueueSize,
+                                         std::chrono::seconds(1), true));
     auto full = jaegertracing::Config(
         false, true, jaegertracing::samplers::Config(jaegertracing::kSamplerTypeProbabilistic, 0.1),
         jaegertracing::reporters::Config(), jaegertracing::propagation::HeadersConfig("", "", "", ""),
-        jaegertracing::baggage::RestrictionsConfig(false, "", std::chrono::steady_clock::duration()), "service",
-        {jaegertracing::Tag("key", "value")});
+        jaegertracing::baggage::RestrictionsConfig(false, "", std::chrono::steady_clock::duration()),
+        "service", {jaegertracing::Tag("key", "value")});
     full.fromEnv();
     auto logger = std::make_shared<PrintingLogger>();
     jaegertracing::metrics::NullStatsFactory statistics;

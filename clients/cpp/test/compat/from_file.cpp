@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The other style: configuration from a file, a console logger, children of a context, static_pointer_cast to the interface.
-#include <iostream>
-
+// The other style: configuration from a file, a console logger, children of a context, static_pointer_cast to
+// the interface.
+#include <jaegertracing/Tracer.h>
 #include <yaml-cpp/yaml.h>
 
-#include <jaegertracing/Tracer.h>
+#include <iostream>
 
 namespace {
 
@@ -12,7 +12,8 @@ void setUp(const char* path) {
     auto yaml = YAML::LoadFile(path);
     auto config = jaegertracing::Config::parse(yaml);
     assert(config.reporter().logSpans());
-    auto tracer = jaegertracing::Tracer::make("example-service", config, jaegertracing::logging::consoleLogger());
+    auto tracer =
+        jaegertracing::Tracer::make("example-service", config, jaegertracing::logging::consoleLogger());
     opentracing::Tracer::InitGlobal(std::static_pointer_cast<opentracing::Tracer>(tracer));
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A program as people wrote them for jaeger-client-cpp, configured by YAML. It names nothing of Skua: it must only compile and
-// run.
+// A program as people wrote them for jaeger-client-cpp, configured by YAML. It names nothing of Skua: it must
+// only compile and run.
+#include <jaegertracing/Tracer.h>
+
 #include <chrono>
 #include <thread>
-
-#include <jaegertracing/Tracer.h>
 
 static void startTracing() {
     constexpr auto kYaml = R"cfg(

@@ -10,8 +10,8 @@
 namespace jaegertracing {
 namespace baggage {
 
-// Accepted so that configurations keep working. Restrictions come from a Jaeger service that no longer exists; all baggage
-// is allowed, up to 2048 characters a value.
+// Accepted so that configurations keep working. Restrictions come from a Jaeger service that no longer
+// exists; all baggage is allowed, up to 2048 characters a value.
 class RestrictionsConfig {
   public:
     using Clock = std::chrono::steady_clock;

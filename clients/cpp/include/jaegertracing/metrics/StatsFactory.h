@@ -28,7 +28,8 @@ class Timer {
     virtual void record(int64_t time) = 0;
 };
 
-// Implemented by a program that wants the tracer's own counts in its metrics system. Its objects are called from any thread.
+// Implemented by a program that wants the tracer's own counts in its metrics system. Its objects are called
+// from any thread.
 class StatsFactory {
   public:
     using TagMap = std::unordered_map<std::string, std::string>;

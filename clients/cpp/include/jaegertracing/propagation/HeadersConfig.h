@@ -18,7 +18,8 @@ class HeadersConfig {
                   const std::string& traceContextHeaderName, const std::string& traceBaggageHeaderPrefix,
                   Format traceContextHeaderFormat = Format::JAEGER);
 
-    // Keys: jaegerDebugHeader, jaegerBaggageHeader, TraceContextHeaderName, traceBaggageHeaderPrefix, TraceContextHeaderFormat.
+    // Keys: jaegerDebugHeader, jaegerBaggageHeader, TraceContextHeaderName, traceBaggageHeaderPrefix,
+    // TraceContextHeaderFormat.
     static HeadersConfig parse(const YAML::Node& node);
 
     const std::string& jaegerDebugHeader() const { return _jaegerDebugHeader; }

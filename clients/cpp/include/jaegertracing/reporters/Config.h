@@ -26,11 +26,11 @@ class Config {
 
     static Clock::duration defaultBufferFlushInterval() { return std::chrono::seconds(10); }
 
-    // `endpoint` (a collector's HTTP address) is accepted, and reported as unsupported when the tracer is made: spans go to the
-    // agent over UDP.
+    // `endpoint` (a collector's HTTP address) is accepted, and reported as unsupported when the tracer is
+    // made: spans go to the agent over UDP.
     explicit Config(int queueSize = kDefaultQueueSize,
-                    const Clock::duration& bufferFlushInterval = defaultBufferFlushInterval(), bool logSpans = false,
-                    const std::string& localAgentHostPort = kDefaultLocalAgentHostPort,
+                    const Clock::duration& bufferFlushInterval = defaultBufferFlushInterval(),
+                    bool logSpans = false, const std::string& localAgentHostPort = kDefaultLocalAgentHostPort,
                     const std::string& endpoint = kDefaultEndpoint);
 
     // Keys: queueSize, bufferFlushInterval (seconds), logSpans, localAgentHostPort, endpoint.
@@ -43,10 +43,11 @@ class Config {
     const std::string& localAgentHostPort() const { return _localAgentHostPort; }
     const std::string& endpoint() const { return _endpoint; }
 
-    // JAEGER_AGENT_HOST, JAEGER_AGENT_PORT, JAEGER_ENDPOINT, JAEGER_REPORTER_{LOG_SPANS,FLUSH_INTERVAL (ms),MAX_QUEUE_SIZE}.
+    // JAEGER_AGENT_HOST, JAEGER_AGENT_PORT, JAEGER_ENDPOINT, JAEGER_REPORTER_{LOG_SPANS,FLUSH_INTERVAL
+    // (ms),MAX_QUEUE_SIZE}.
     void fromEnv();
-    // SKUA_JAEGER_AGENT=host:port, set by Skua's agent for the programs it starts, wins over what the program configured; spans
-    // are then flushed at least ten times a second, for the live view.
+    // SKUA_JAEGER_AGENT=host:port, set by Skua's agent for the programs it starts, wins over what the program
+    // configured; spans are then flushed at least ten times a second, for the live view.
     void fromSkua();
 
   private:

@@ -28,8 +28,8 @@ class Config {
 
     static Clock::duration defaultSamplingRefreshInterval() { return std::chrono::minutes(1); }
 
-    // type: const (param 0 or 1), probabilistic (0 to 1), ratelimiting (traces a second), guaranteedthroughput
-    // (probabilistic, but never less than one trace in 10 s), remote.
+    // type: const (param 0 or 1), probabilistic (0 to 1), ratelimiting (traces a second),
+    // guaranteedthroughput (probabilistic, but never less than one trace in 10 s), remote.
     explicit Config(const std::string& type = kSamplerTypeRemote, double param = kDefaultSamplingProbability,
                     const std::string& samplingServerURL = kDefaultSamplingServerURL,
                     int maxOperations = kDefaultMaxOperations,
@@ -38,8 +38,9 @@ class Config {
     // Keys: type, param, samplingServerURL, maxOperations, samplingRefreshInterval (seconds).
     static Config parse(const YAML::Node& node);
 
-    // Null, with an error in the log, when type or param make no sense. `remote` becomes const 1, with a line in the log: the
-    // service it asks is gone from Jaeger, and whoever runs a program under Skua wants its traces.
+    // Null, with an error in the log, when type or param make no sense. `remote` becomes const 1, with a line
+    // in the log: the service it asks is gone from Jaeger, and whoever runs a program under Skua wants its
+    // traces.
     std::unique_ptr<Sampler> makeSampler(logging::Logger& logger) const;
 
     const std::string& type() const { return _type; }
