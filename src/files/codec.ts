@@ -1,51 +1,42 @@
+/** Bytes of trace files ↔ what the editor keeps. Pure. */
 import { SkuaError } from '../../common/base/errors';
 import { spansFromOtlp, spansToOtlp } from '../../common/file/otlp';
-import { NO_LOSS, type LossReport } from '../../common/model/loss';
+import { readTrace, writeTrace } from '../../common/file/skua-file';
+import type { SavedTrace, TraceMeta } from '../../common/file/trace-meta';
+import { NO_LOSS } from '../../common/model/loss';
 import type { Span } from '../../common/model/span';
-import type { SourceMap } from '../core/api';
-import type { TraceModel } from '../runs/model';
-
-export interface TraceMeta {
-  readonly host?: string;
-  readonly loss: LossReport;
-  readonly sourceMap?: SourceMap;
-}
-
-export interface DecodedTrace {
-  readonly meta: TraceMeta;
-  readonly spans: readonly Span[];
-}
 
 /** A `.skua` file's bytes, or OTLP JSON. Throws SkuaError `file-invalid` or `file-too-new`. */
-export function decodeTrace(bytes: Uint8Array, name: string): DecodedTrace {
-  return decodeOtlp(bytes, name);
+export function decodeTrace(bytes: Uint8Array, name: string): SavedTrace {
+  return looksLikeJson(bytes) ? decodeOtlp(bytes, name) : readTrace(bytes);
 }
 
-function decodeOtlp(bytes: Uint8Array, name: string): DecodedTrace {
+/** OTLP JSON begins with a brace; an Arrow file with its magic. */
+function looksLikeJson(bytes: Uint8Array): boolean {
+  const first = bytes.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
+  return first === 0x7b;
+}
+
+function decodeOtlp(bytes: Uint8Array, name: string): SavedTrace {
+  const remedy = 'Open a .skua file or OTLP JSON.';
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new SkuaError(
-      { code: 'file-invalid', message: `${name} is not a trace.`, remedy: 'Open a .skua file or OTLP JSON.' },
-      { cause },
-    );
+    throw new SkuaError({ code: 'file-invalid', message: `${name} is not a trace.`, remedy }, { cause });
   }
   const { spans, rejected, reason } = spansFromOtlp(json);
   if (spans.length === 0) {
-    throw new SkuaError({
-      code: 'file-invalid',
-      message: `${name} holds no spans${reason === undefined ? '' : `: ${reason}`}.`,
-      remedy: 'Open a .skua file or OTLP JSON.',
-    });
+    const why = reason === undefined ? '' : `: ${reason}`;
+    throw new SkuaError({ code: 'file-invalid', message: `${name} holds no spans${why}.`, remedy });
   }
-  return { meta: { loss: { ...NO_LOSS, receiver: rejected } }, spans };
+  return { meta: { title: name, skuaVersion: '', loss: { ...NO_LOSS, receiver: rejected } }, spans };
 }
 
-export function encodeTrace(model: TraceModel): Uint8Array {
-  return encodeOtlp(model);
+export function encodeTrace(meta: TraceMeta, spans: Iterable<Span>): Uint8Array {
+  return writeTrace({ meta, spans: [...spans] });
 }
 
-export function encodeOtlp(model: TraceModel): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(spansToOtlp([...model.store.spans()])));
+export function encodeOtlp(spans: Iterable<Span>): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(spansToOtlp([...spans])));
 }

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { toSkuaError } from '../../common/base/errors';
+import type { TraceMeta } from '../../common/file/trace-meta';
 import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
 import { formatCount, plural } from '../../common/view/format';
 import type { RunState } from '../../common/view/protocol';
@@ -19,8 +20,12 @@ export class FileTrace implements TraceModel {
     readonly store: SpanStore,
     readonly state: RunState,
     readonly loss: LossReport,
-    readonly sourceMap: SourceMap,
+    readonly meta: TraceMeta,
   ) {}
+
+  get sourceMap(): SourceMap {
+    return this.meta.sourceMap ?? [];
+  }
 
   get id(): string {
     return this.file.toString();
@@ -41,11 +46,15 @@ export class FileTrace implements TraceModel {
         plural(store.spanCount, 'span'),
         ...(lost > 0 ? [`${formatCount(lost)} lost`] : []),
       ].join(', ');
-      return new FileTrace(file, titleOf(name), store, { kind: 'ended', text }, loss, meta.sourceMap ?? []);
+      return new FileTrace(file, titleOf(name), store, { kind: 'ended', text }, loss, meta);
     } catch (thrown) {
       const error = toSkuaError(thrown);
       const state: RunState = { kind: 'failed', text: error.message, error: error.toData() };
-      return new FileTrace(file, titleOf(name), store, state, NO_LOSS, []);
+      return new FileTrace(file, titleOf(name), store, state, NO_LOSS, {
+        title: titleOf(name),
+        skuaVersion: '',
+        loss: NO_LOSS,
+      });
     }
   }
 }

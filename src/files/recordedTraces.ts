@@ -100,12 +100,12 @@ async function readFolder(folder: vscode.Uri): Promise<string[]> {
 
 /** Throws SkuaError `disk-full` or `export-failed`. */
 export async function writeTraceFile(model: TraceModel, file: vscode.Uri): Promise<void> {
-  await write(file, encodeTrace(model));
+  await write(file, encodeTrace(model.meta, model.store.spans()));
 }
 
 /** The trace as OTLP JSON. Throws as `writeTraceFile`. */
 export async function writeOtlpFile(model: TraceModel, file: vscode.Uri): Promise<void> {
-  await write(file, encodeOtlp(model));
+  await write(file, encodeOtlp(model.store.spans()));
 }
 
 async function write(file: vscode.Uri, bytes: Uint8Array): Promise<void> {

@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 import { SkuaError, toSkuaError } from '../../common/base/errors';
+import { nsFromMicros } from '../../common/base/time';
+import type { TraceMeta } from '../../common/file/trace-meta';
 import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
 import type { ExitStatus, SessionSummary } from '../../common/protocol/agent';
 import { plural } from '../../common/view/format';
@@ -7,7 +9,11 @@ import type { RunState } from '../../common/view/protocol';
 import { SpanStore } from '../../common/view/store';
 import type { CoreContext, RunEvents, RunInfo, SourceMap, TraceRun } from '../core/api';
 import type { ResolvedRun } from '../debug/configuration';
+import { formatTarget } from '../debug/target';
 import type { TraceChange, TraceModel } from './model';
+
+/** Replaced by the bundler with the version in package.json. */
+declare const SKUA_VERSION: string;
 
 export type StartRun = (options: ResolvedRun['options'], events: RunEvents, context: CoreContext) => Promise<TraceRun>;
 
@@ -68,6 +74,25 @@ export class LiveRun implements TraceModel, vscode.Disposable {
 
   get sourceMap(): SourceMap {
     return [...this.resolved.sourceMap, ...(this.info?.sourceMap ?? [])];
+  }
+
+  get meta(): TraceMeta {
+    const { info, outcome, exit, resolved } = this;
+    const { target, launch } = resolved.options;
+    return {
+      title: this.title,
+      skuaVersion: SKUA_VERSION,
+      target: formatTarget(target),
+      program: info?.program ?? launch.program,
+      args: launch.args,
+      environment: Object.keys(launch.env),
+      startedNs: nsFromMicros(BigInt(this.startedAt.getTime()) * 1000n),
+      loss: this.loss,
+      sourceMap: this.sourceMap,
+      ...(info === undefined ? {} : { host: info.host, kernelRelease: info.kernelRelease }),
+      ...(exit === undefined ? {} : { exit }),
+      ...(outcome === undefined ? {} : { summary: outcome.summary }),
+    };
   }
 
   get file(): vscode.Uri | undefined {

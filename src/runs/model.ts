@@ -1,4 +1,5 @@
 import type * as vscode from 'vscode';
+import type { TraceMeta } from '../../common/file/trace-meta';
 import type { LossReport } from '../../common/model/loss';
 import type { SpanStore } from '../../common/view/store';
 import type { RunState } from '../../common/view/protocol';
@@ -13,6 +14,8 @@ export interface TraceModel {
   readonly loss: LossReport;
   /** Recorded path prefixes → local folders: of the launch configuration, then of the run. */
   readonly sourceMap: SourceMap;
+  /** What is saved beside the spans. */
+  readonly meta: TraceMeta;
   /** The file this trace is in, once it is in one. */
   readonly file: vscode.Uri | undefined;
   /** Fires after new spans, a new state or a new loss report; may fire often, listeners throttle. */

@@ -29,13 +29,13 @@ export async function bundleSuite(): Promise<void> {
 }
 
 /** A copy of the test workspace with the fixture traces in it, so that tests may write settings and files. */
-export async function temporaryWorkspace(): Promise<{ readonly folder: string; remove(): void }> {
+export function temporaryWorkspace(): { readonly folder: string; remove(): void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'skua-workspace-'));
   cpSync(path.join(repoRoot, 'test/e2e/workspace'), folder, { recursive: true });
   // Line annotations leave files alone that are newer than the recording.
   const old = new Date('2026-01-01T00:00:00Z');
   for (const file of ['src/journal.c', 'src/journal.h', 'src/main.c']) utimesSync(path.join(folder, file), old, old);
-  await writeFixtures(folder);
+  writeFixtures(folder);
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
@@ -46,7 +46,7 @@ export interface SuiteResult {
 
 export async function runSuite(options: { readonly trusted: boolean; readonly grep?: string }): Promise<SuiteResult> {
   await bundleSuite();
-  const workspace = await temporaryWorkspace();
+  const workspace = temporaryWorkspace();
   // The extension host inherits nothing of this process but its environment.
   writeFileSync(path.join(workspace.folder, '.suite.json'), JSON.stringify({ grep: options.grep ?? '' }));
   const server = await startServer({
