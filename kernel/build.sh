@@ -3,13 +3,14 @@
 #
 # Builds Skua's LTTng modules: unmodified lttng-modules + kernel/patches + kernel/overlay.
 #
-#   build.sh --source DIR_OR_DEB --headers KERNEL_BUILD_DIR --out DIR [--work DIR] [--jobs N]
+#   build.sh --source DIR_OR_DEB --headers KERNEL_BUILD_DIR --out DIR [--work DIR] [--jobs N] [--stock]
 #   build.sh --hash
 #
 #   --source   the lttng-modules tree of UPSTREAM (verified by checksum), or the Debian package it comes in
 #   --headers  the kernel's build folder (/lib/modules/RELEASE/build), or one below another root folder
 #   --out      receives *.ko and manifest.json; replaced only when the build succeeds
 #   --work     where to build; kept afterwards, so that a second build compiles only what changed (default: temporary)
+#   --stock    builds the unmodified modules instead, same probes but Skua's: what tests and benchmarks compare with
 #   --hash     prints the hash of everything that goes into the modules but the kernel: a cache key, and the second word of
 #              /proc/skua/abi
 #
@@ -88,16 +89,25 @@ place() {
 prepare_tree() {
   local source=$1 tree=$2 fresh=$3 file
   unpack_source "$source" "$fresh"
+  if [ -n "$stock" ]; then
+    grep -v probe-skua "$here/overlay/src/probes/Kbuild" >"$fresh/src/probes/Kbuild"
+  else
+    add_skua "$fresh"
+  fi
+  mkdir -p "$tree"
+  (cd "$fresh" && find . -type f -print0) | while IFS= read -r -d '' file; do
+    place "$fresh/$file" "$tree/$file"
+  done
+}
+
+add_skua() {
+  local fresh=$1 file
   for file in "$here"/patches/*.patch; do
     patch --quiet --directory="$fresh" --strip=1 <"$file" || die "${file##*/} does not apply"
   done
   cp -R "$here/overlay/." "$fresh"
   cp "$here/include/skua_abi.h" "$fresh/include/skua/skua_abi.h"
   echo "#define SKUA_SOURCE_HASH \"$(source_hash)\"" >"$fresh/include/skua/skua_source.h"
-  mkdir -p "$tree"
-  (cd "$fresh" && find . -type f -print0) | while IFS= read -r -d '' file; do
-    place "$fresh/$file" "$tree/$file"
-  done
 }
 
 # Each module after those it needs, by the "depends" that modpost wrote into it.
@@ -127,11 +137,12 @@ load_order() {
 
 write_manifest() {
   local folder=$1 vermagic release first=1 name
-  vermagic=$(tr '\0' '\n' <"$folder/skua.ko" | sed -n 's/^vermagic=//p' | head -n 1)
+  vermagic=$(tr '\0' '\n' <"$folder/lttng-tracer.ko" | sed -n 's/^vermagic=//p' | head -n 1)
   release=${vermagic%% *}
   {
     printf '{\n  "kernelRelease": "%s",\n  "vermagic": "%s",\n' "$release" "$vermagic"
-    printf '  "sourceHash": "%s",\n  "upstream": "%s",\n' "$(source_hash)" "$UPSTREAM_VERSION"
+    printf '  "sourceHash": "%s",\n' "$(if [ -n "$stock" ]; then echo stock; else source_hash; fi)"
+    printf '  "upstream": "%s",\n' "$UPSTREAM_VERSION"
     printf '  "abiVersion": %s,\n' "$(sed -n 's/^#define SKUA_ABI_VERSION //p' "$here/include/skua_abi.h")"
     printf '  "modules": ['
     for name in $(load_order "$folder"); do
@@ -143,10 +154,11 @@ write_manifest() {
   } >"$folder/manifest.json"
 }
 
-source='' headers='' out='' work='' jobs=$(nproc)
+source='' headers='' out='' work='' stock='' jobs=$(nproc)
 while [ $# -gt 0 ]; do
   case $1 in
     --hash) source_hash && exit ;;
+    --stock) stock=1 && shift && continue ;;
     --source) source=$2 ;;
     --headers) headers=$2 ;;
     --out) out=$2 ;;

@@ -78,7 +78,7 @@ struct skua_state {
 	u32 syscall_generation;
 	u32 hook_generation;
 	struct skua_ids syscall_ids;
-	bool control;	   /* it wrote to /proc/skua/context */
+	u32 control;	   /* hook generation in which it wrote to /proc/skua/context, or 0 */
 	bool exec;	   /* it was an exec: the state goes when it ends */
 	bool stack_short;
 	int stack_bytes;
@@ -114,6 +114,20 @@ void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 static inline bool skua_in_syscall(const struct skua_state *state)
 {
 	return READ_ONCE(state->syscall) && state->hook_generation == READ_ONCE(skua_hook_generation);
+}
+
+/*
+ * Whether the syscall in progress wrote to /proc/skua/context. Without a session nothing clears the mark when the syscall
+ * ends; then it is of an old generation by the time somebody asks.
+ */
+static inline bool skua_is_control(const struct skua_state *state)
+{
+	return state->control == READ_ONCE(skua_hook_generation);
+}
+
+static inline void skua_mark_control(struct skua_state *state)
+{
+	state->control = READ_ONCE(skua_hook_generation);
 }
 
 /* skua-stack.c */

@@ -42,7 +42,7 @@ module_param_named(max_states, skua_max_states, uint, 0444);
 MODULE_PARM_DESC(max_states, "Most threads that may have a context at a time (default 8192)");
 
 u32 skua_generation;
-u32 skua_hook_generation;
+u32 skua_hook_generation = 1;
 unsigned int skua_sessions;
 
 size_t skua_scratch_bytes(void)
@@ -139,6 +139,7 @@ int skua_session_start(u32 *generation)
 	}
 	WRITE_ONCE(skua_sessions, skua_sessions + 1);
 	WRITE_ONCE(*generation, skua_generation + 1);
+	/* Pairs with the acquire in skua_sys_enter(). */
 	smp_store_release(&skua_generation, skua_generation + 1);
 	return 0;
 }

@@ -15,13 +15,28 @@
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
-#include <asm/unaligned.h>
+#include <asm/byteorder.h>
 
 #include <skua/skua_source.h>
 
 #include "skua-internal.h"
 
 static struct proc_dir_entry *directory;
+
+static u64 get_be64(const u8 *bytes)
+{
+	__be64 value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return be64_to_cpu(value);
+}
+
+static void put_be64(u64 value, u8 *bytes)
+{
+	__be64 ordered = cpu_to_be64(value);
+
+	memcpy(bytes, &ordered, sizeof(ordered));
+}
 
 /*
  * Checks a record of which size bytes were offered, and takes the ids out of it. Only the fixed header is looked at; the
@@ -43,9 +58,9 @@ static int parse_record(const struct skua_record *record, size_t size, struct sk
 	if (!record->valid)
 		return 0;
 	ids->valid = true;
-	ids->trace_hi = get_unaligned_be64(record->trace_id);
-	ids->trace_lo = get_unaligned_be64(record->trace_id + 8);
-	ids->span = get_unaligned_be64(record->span_id);
+	ids->trace_hi = get_be64(record->trace_id);
+	ids->trace_lo = get_be64(record->trace_id + 8);
+	ids->span = get_be64(record->span_id);
 	ids->trace_flags = record->trace_flags;
 	/* W3C: ids of zeros only are invalid. */
 	if (!(ids->trace_hi | ids->trace_lo) || !ids->span) {
@@ -84,7 +99,7 @@ static ssize_t context_write(struct file *file, const char __user *from, size_t 
 		return ret;
 	state = skua_state_current();
 	if (state)
-		state->control = true;
+		skua_mark_control(state);
 	if (size < SKUA_RECORD_HEADER_BYTES) {
 		skua_count(records_refused_short);
 		return -EINVAL;
@@ -118,9 +133,9 @@ static ssize_t context_read(struct file *file, char __user *to, size_t size, lof
 	struct skua_record record = {};
 
 	if (state && state->ids.valid) {
-		put_unaligned_be64(state->ids.trace_hi, record.trace_id);
-		put_unaligned_be64(state->ids.trace_lo, record.trace_id + 8);
-		put_unaligned_be64(state->ids.span, record.span_id);
+		put_be64(state->ids.trace_hi, record.trace_id);
+		put_be64(state->ids.trace_lo, record.trace_id + 8);
+		put_be64(state->ids.span, record.span_id);
 		record.valid = 1;
 		record.trace_flags = state->ids.trace_flags;
 	}

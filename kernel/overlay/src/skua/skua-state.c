@@ -102,7 +102,7 @@ int skua_state_arm(const struct skua_ids *ids)
 	barrier();
 	state->ids = *ids;
 	state->exec = false;
-	state->control = true;
+	skua_mark_control(state);
 	barrier();
 	WRITE_ONCE(state->armed, true);
 	skua_process_report(state, true);

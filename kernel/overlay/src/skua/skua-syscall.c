@@ -45,7 +45,7 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	if (likely(!state))
 		return;
 	WRITE_ONCE(state->syscall, 0);
-	state->control = false;
+	state->control = 0;
 	if (!state->armed)
 		return;
 	barrier();
@@ -69,7 +69,7 @@ void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
 	if (likely(!state))
 		return;
 	WRITE_ONCE(state->syscall, 0);
-	state->control = false;
+	state->control = 0;
 	if (state->exec)
 		skua_state_drop(state);
 }
@@ -123,7 +123,7 @@ bool skua_admits_exit(u32 generation)
 		return false;
 	if (skua_in_syscall(state))
 		return state->syscall_generation >= generation;
-	return state->armed && state->control;
+	return state->armed && skua_is_control(state);
 }
 EXPORT_SYMBOL_GPL(skua_admits_exit);
 
@@ -150,7 +150,7 @@ void skua_current_values(struct skua_values *values)
 	values->trace_lo = ids->trace_lo;
 	values->span = ids->span;
 	values->flags |= SKUA_FLAG_SAMPLED;
-	if (state->control)
+	if (skua_is_control(state))
 		values->flags |= SKUA_FLAG_CONTROL;
 	if (!in_task())
 		values->flags |= SKUA_FLAG_INTERRUPT;
