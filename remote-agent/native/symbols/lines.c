@@ -71,7 +71,7 @@ void module_load_dwarf(struct module *module)
 		while ((at = dwarf_ranges(&die, at, &base, &low, &high)) > 0)
 			add_range(module, &capacity, low, high, dwarf_dieoffset(&die));
 	}
-	qsort(module->cus, module->cu_count, sizeof(*module->cus), by_low);
+	sort(module->cus, module->cu_count, sizeof(*module->cus), by_low);
 	for (size_t i = 0; i < module->cu_count; i++) {
 		Dwarf_Addr before = i ? module->cus[i - 1].max_high : 0;
 
@@ -306,7 +306,7 @@ static const struct function_index *functions_of(struct module *module, Dwarf_Of
 		return index;
 	index = xcalloc(1, sizeof(*index));
 	index_functions(module, scope_cu, index, &capacity, 0);
-	qsort(index->ranges, index->count, sizeof(*index->ranges), by_low_function);
+	sort(index->ranges, index->count, sizeof(*index->ranges), by_low_function);
 	map_put(&module->functions, cu + 1, index);
 	return index;
 }

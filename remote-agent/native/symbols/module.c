@@ -323,7 +323,7 @@ void module_load_symbols(struct module *module)
 		module->symbols[module->symbol_count++] =
 			(struct function_symbol){.start = address, .size = sym.st_size, .name = name};
 	}
-	qsort(module->symbols, module->symbol_count, sizeof(*module->symbols), by_start);
+	sort(module->symbols, module->symbol_count, sizeof(*module->symbols), by_start);
 }
 
 const struct function_symbol *module_symbol(struct module *module, uint64_t vaddr, size_t *index)

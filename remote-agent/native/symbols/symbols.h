@@ -41,6 +41,7 @@ void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *old, size_t size);
 char *xstrdup(const char *text);
+void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *));
 
 /* A map from u64 (never 0) to pointers. */
 struct map {

@@ -33,6 +33,13 @@ char *xstrdup(const char *text)
 	return checked(strdup(text));
 }
 
+/* qsort must not be given NULL, not even for nothing. */
+void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+	if (count)
+		qsort(items, count, size, compare);
+}
+
 static size_t slot_of(const struct map *map, uint64_t key)
 {
 	size_t slot = (size_t)((key * 0x9e3779b97f4a7c15ull) >> 20) & (map->capacity - 1);
