@@ -36,7 +36,7 @@ export const run: Run = async (file, args, options = {}) => {
     const child = spawn(file, [...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true, // A process group of its own, so that a timeout also ends its children.
-      env: { ...process.env, LC_ALL: 'C', ...options.env },
+      env: { ...process.env, PATH: searchPath(), LC_ALL: 'C', ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     const stdout = collect(options.onLine);
@@ -72,6 +72,11 @@ export const run: Run = async (file, args, options = {}) => {
     child.stdin.end(options.input ?? '');
   });
 };
+
+/** The user's PATH, and the folders of system programs that an ordinary login often lacks. */
+function searchPath(): string {
+  return [process.env['PATH'] ?? '/usr/bin:/bin', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(':');
+}
 
 function cancelled(what: string): SkuaError {
   return new SkuaError({ code: 'cancelled', message: `Cancelled: ${what}.`, remedy: '' });

@@ -33,23 +33,17 @@ export async function verifyModules(folder: string, facts: Facts): Promise<Modul
       'Build the modules again with kernel/build.sh.',
     );
   }
-  const vermagic = await facts.run('modinfo', ['-F', 'vermagic', join(folder, 'lttng-tracer.ko')], {
-    timeoutMs: 20_000,
-  });
-  const built = vermagicRelease(vermagic.stdout);
-  if (vermagic.code !== 0 || built !== facts.kernelRelease) {
+  const built = vermagicRelease((await moduleInfo(join(folder, 'lttng-tracer.ko'), 'vermagic')) ?? '');
+  if (built !== facts.kernelRelease) {
     throw refused(
       `The modules in ${folder} were built for kernel ${built || 'unknown'}, this host runs ${facts.kernelRelease}.`,
       'Build them for this kernel: install its headers and a compiler on the host, or run kernel/build.sh elsewhere against the same headers.',
-      vermagic.stderr,
     );
   }
   const manifest = await readManifest(folder);
   const listed = manifest.modules;
   const files =
-    listed?.every((name) => names.includes(name)) === true
-      ? listed
-      : await dependencyOrder(folder, names, facts);
+    listed?.every((name) => names.includes(name)) === true ? listed : await dependencyOrder(folder, names);
   return { folder, files, sourceHash: manifest.sourceHash ?? '' };
 }
 
@@ -61,17 +55,28 @@ async function readManifest(folder: string): Promise<Manifest> {
   }
 }
 
-async function dependencyOrder(folder: string, names: readonly string[], facts: Facts): Promise<string[]> {
+async function dependencyOrder(folder: string, names: readonly string[]): Promise<string[]> {
   const order: string[] = [];
   const visit = async (name: string): Promise<void> => {
     if (order.includes(name) || !names.includes(name)) return;
-    const depends = await facts.run('modinfo', ['-F', 'depends', join(folder, name)], { timeoutMs: 20_000 });
-    for (const dependency of depends.stdout.trim().split(','))
-      await visit(`${dependency.replaceAll('_', '-')}.ko`);
+    const depends = (await moduleInfo(join(folder, name), 'depends')) ?? '';
+    for (const dependency of depends.split(',')) await visit(`${dependency.replaceAll('_', '-')}.ko`);
     order.push(name);
   };
   for (const name of [...names].sort()) await visit(name);
   return order;
+}
+
+/**
+ * A field of a module's `.modinfo` section, which holds `name=value` strings ended by zero bytes. Read from the file itself: an
+ * ordinary user's PATH often lacks modinfo.
+ */
+export async function moduleInfo(file: string, field: string): Promise<string | undefined> {
+  const bytes = await readFile(file);
+  const at = bytes.indexOf(`\0${field}=`, 0, 'latin1');
+  if (at < 0) return undefined;
+  const start = at + field.length + 2;
+  return bytes.toString('latin1', start, bytes.indexOf(0, start));
 }
 
 export function refused(message: string, remedy: string, detail = ''): SkuaError {

@@ -29,3 +29,8 @@ export function buildPackages(manager: PackageManager, release: string): readonl
       return ['kernel-default-devel', 'gcc', 'make', 'patch'];
   }
 }
+
+/** Asks whether a package is installed, by exit status and, for dpkg, by the status it prints. */
+export function installedQuery(manager: PackageManager, name: string): readonly [string, ...string[]] {
+  return manager === 'apt-get' ? ['dpkg-query', '-W', '-f', '${Status}', name] : ['rpm', '-q', name];
+}

@@ -3,7 +3,7 @@ import { SkuaError } from '../../common/base/errors';
 import { parseMi } from '../lttng/mi';
 import { TRACING_GROUP, type Facts } from './facts';
 import { explainInsmod, refused, verifyModules, type ModuleSet } from './modules';
-import { buildPackages, lttngPackages, packageManager } from './packages';
+import { buildPackages, installedQuery, lttngPackages, packageManager } from './packages';
 import {
   kernelAtLeast,
   parseAbi,
@@ -14,7 +14,7 @@ import {
 } from './parse';
 import type { PreparedStore } from './state';
 import type { Check, Step, StepRun } from './step';
-import { noSudo, type Privileged } from './verbs';
+import { noSudo, type PackageManager, type Privileged } from './verbs';
 import { Sessiond } from './sessiond';
 
 /** ABI version of kernel/include/skua_abi.h that this agent speaks. */
@@ -175,7 +175,7 @@ function lttngToolsStep(facts: Facts, privileged: Privileged, store: PreparedSto
     do: async (run) => {
       const manager = packageManager((await facts.distribution()).ids);
       if (manager === undefined) throw lttngMissing();
-      await install(privileged, store, manager, lttngPackages(manager), lttngMissing, run);
+      await install(facts, privileged, store, manager, lttngPackages(manager), lttngMissing, run);
     },
     undo: async () => {
       await removePackages(facts, privileged, store);
@@ -194,9 +194,10 @@ function lttngMissing(detail = ''): SkuaError {
 }
 
 async function install(
+  facts: Facts,
   privileged: Privileged,
   store: PreparedStore,
-  manager: 'apt-get' | 'dnf' | 'zypper',
+  manager: PackageManager,
   packages: readonly string[],
   failure: (output: string) => SkuaError,
   run: StepRun,
@@ -207,11 +208,21 @@ async function install(
       run.progress(line.slice(0, 120));
     },
   };
+  // Only what is missing is installed and written down, so that undoing never removes what was there before.
+  const absent: string[] = [];
+  for (const name of packages) if (!(await isInstalled(facts, manager, name))) absent.push(name);
+  if (absent.length === 0) return;
   run.progress('Refreshing package lists');
   await privileged.try({ verb: 'refresh-package-lists', manager }, options);
-  await privileged.perform({ verb: 'install-packages', manager, packages }, failure, options);
+  await privileged.perform({ verb: 'install-packages', manager, packages: absent }, failure, options);
   const before = (await store.read()).installedPackages ?? [];
-  await store.update({ installedPackages: [...new Set([...before, ...packages])] });
+  await store.update({ installedPackages: [...new Set([...before, ...absent])] });
+}
+
+async function isInstalled(facts: Facts, manager: PackageManager, name: string): Promise<boolean> {
+  const [file, ...args] = installedQuery(manager, name);
+  const result = await facts.run(file, args, { timeoutMs: 30_000 });
+  return result.code === 0 && (manager !== 'apt-get' || result.stdout.includes('install ok installed'));
 }
 
 async function removePackages(facts: Facts, privileged: Privileged, store: PreparedStore): Promise<void> {
@@ -332,7 +343,15 @@ function headersStep(facts: Facts, privileged: Privileged, store: PreparedStore,
       const list = await missing();
       if (manager === undefined) throw noHeaders(facts.kernelRelease, list);
       const failure = (output: string): SkuaError => noHeaders(facts.kernelRelease, list, output);
-      await install(privileged, store, manager, buildPackages(manager, facts.kernelRelease), failure, run);
+      await install(
+        facts,
+        privileged,
+        store,
+        manager,
+        buildPackages(manager, facts.kernelRelease),
+        failure,
+        run,
+      );
     },
     // Packages of this step are removed with those of lttng-tools.
   };
@@ -377,11 +396,10 @@ function modulesStep(
     const { order, blocked } = unloadOrder(await facts.modules(), isLttng);
     const other = blocked[0];
     if (other !== undefined) throw inUse(`The module ${other.name} is used by ${other.users.join(', ')}.`);
-    for (const name of order) {
-      await privileged.perform({ verb: 'unload-module', name }, (output) =>
-        inUse(`The module ${name} cannot be unloaded.`, output),
-      );
-    }
+    if (order.length === 0) return;
+    await privileged.perform({ verb: 'unload-modules', names: order }, (output) =>
+      inUse('The LTTng modules that are loaded cannot be unloaded.', output),
+    );
   };
   return {
     id: 'modules',
@@ -432,16 +450,17 @@ function modulesStep(
       try {
         await unloadAll();
         await store.update({ loadedModules: true, bootId: await bootId(facts) });
-        for (const [index, file] of set.files.entries()) {
-          run.progress(`Loading ${file}`, index / set.files.length);
-          const parameters: Record<string, number> = file === 'skua.ko' ? { gid } : {};
-          const result = await privileged.try({
-            verb: 'load-module',
-            path: join(set.folder, file),
-            parameters,
-          });
-          if (result.code !== 0 && !/File exists/.test(result.stderr))
-            throw explainInsmod(file, result.stderr);
+        run.progress(`Loading ${set.files.length} modules`);
+        const modules = set.files.map((file) => ({
+          path: join(set.folder, file),
+          parameters: file === 'skua.ko' ? { gid } : {},
+        }));
+        const result = await privileged.try({ verb: 'load-modules', modules });
+        const problems = result.stderr
+          .split('\n')
+          .filter((line) => /insmod/.test(line) && !/File exists/.test(line));
+        if (problems.length > 0 || result.code === 127) {
+          throw explainInsmod(/[\w-]+\.ko/.exec(problems[0] ?? '')?.[0] ?? 'skua.ko', result.stderr);
         }
       } finally {
         // Also after a failure: the host's own session daemon must not stay down because of us.

@@ -14,16 +14,19 @@ export type Verb =
   | { readonly verb: 'refresh-package-lists'; readonly manager: PackageManager }
   | { readonly verb: 'create-group' | 'delete-group'; readonly group: string }
   | { readonly verb: 'join-group' | 'leave-group'; readonly user: string; readonly group: string }
-  | {
-      readonly verb: 'load-module';
-      readonly path: string;
-      readonly parameters: Readonly<Record<string, number>>;
-    }
-  | { readonly verb: 'unload-module'; readonly name: string }
+  /** In the given order; all in one go, because every sudo costs as much as the loading itself. */
+  | { readonly verb: 'load-modules'; readonly modules: readonly ModuleToLoad[] }
+  | { readonly verb: 'unload-modules'; readonly names: readonly string[] }
   | { readonly verb: 'start-sessiond-service' | 'stop-sessiond-service' }
   | { readonly verb: 'spawn-sessiond' }
   | { readonly verb: 'terminate-sessiond'; readonly pid: number }
   | { readonly verb: 'list-lttng-sessions' };
+
+export interface ModuleToLoad {
+  /** Absolute path of the .ko file. */
+  readonly path: string;
+  readonly parameters: Readonly<Record<string, number>>;
+}
 
 export type PackageManager = 'apt-get' | 'dnf' | 'zypper';
 
@@ -72,17 +75,12 @@ export function commandOf(verb: Verb): readonly [string, ...string[]] {
       return ['usermod', '--append', '--groups', checked(verb.group, NAME), checked(verb.user, NAME)];
     case 'leave-group':
       return ['gpasswd', '--delete', checked(verb.user, NAME), checked(verb.group, NAME)];
-    case 'load-module': {
-      const parameters = Object.entries(verb.parameters).map(([name, value]) => {
-        if (!Number.isSafeInteger(value) || value < 0)
-          throw new Error(`module parameter ${name} is not a natural number`);
-        return `${checked(name, PARAMETER)}=${value}`;
-      });
-      if (verb.path.includes('/../')) throw new Error('module path with ..');
-      return ['insmod', checked(verb.path, MODULE_PATH), ...parameters];
-    }
-    case 'unload-module':
-      return ['rmmod', checked(verb.name, MODULE_NAME)];
+    case 'load-modules':
+      // One line of input is one insmod; see `inputOf`.
+      return ['xargs', '-r', '-L', '1', '--', 'insmod'];
+    case 'unload-modules':
+      if (verb.names.length === 0) throw new Error('no module named');
+      return ['rmmod', ...verb.names.map((name) => checked(name, MODULE_NAME))];
     case 'start-sessiond-service':
       return ['systemctl', 'start', 'lttng-sessiond.service'];
     case 'stop-sessiond-service':
@@ -95,6 +93,23 @@ export function commandOf(verb: Verb): readonly [string, ...string[]] {
     case 'list-lttng-sessions':
       return ['lttng', '--mi', 'xml', 'list'];
   }
+}
+
+/** What a verb's command reads from its standard input, arguments checked as in `commandOf`. */
+export function inputOf(verb: Verb): string {
+  if (verb.verb !== 'load-modules') return '';
+  return verb.modules
+    .map(({ path, parameters }) => {
+      if (path.includes('/../')) throw new Error('module path with ..');
+      const words = Object.entries(parameters).map(([name, value]) => {
+        if (!Number.isSafeInteger(value) || value < 0) {
+          throw new Error(`module parameter ${name} is not a natural number`);
+        }
+        return `${checked(name, PARAMETER)}=${value}`;
+      });
+      return `${[checked(path, MODULE_PATH), ...words].join(' ')}\n`;
+    })
+    .join('');
 }
 
 function checked(value: string, pattern: RegExp): string {
@@ -118,13 +133,14 @@ export class Privileged {
   /** Runs a verb and returns what it printed; the caller judges the exit status. */
   async try(verb: Verb, options: RunOptions = {}): Promise<RunResult> {
     const [file, ...args] = commandOf(verb);
+    const input = inputOf(verb);
     const env = {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       DEBIAN_FRONTEND: 'noninteractive',
     };
     return this.isRoot
-      ? await this.exec(file, args, { timeoutMs: 600_000, ...options, env })
-      : await this.exec('sudo', ['-n', '--', file, ...args], { timeoutMs: 600_000, ...options });
+      ? await this.exec(file, args, { timeoutMs: 600_000, input, ...options, env })
+      : await this.exec('sudo', ['-n', '--', file, ...args], { timeoutMs: 600_000, input, ...options });
   }
 
   /** Runs a verb. Throws SkuaError `no-sudo` when sudo refuses, else what `failure` makes of the output. */
