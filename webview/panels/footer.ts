@@ -1,0 +1,47 @@
+/** The line below: what the colours mean, and what is in view. */
+import { CATEGORY_NAMES } from '../../common/view/flags';
+import { el } from './dom';
+
+const NAMES: Readonly<Record<string, string>> = {
+  file: 'file',
+  network: 'network',
+  memory: 'memory',
+  process: 'process',
+  sync: 'wait',
+  time: 'time',
+  other: 'other',
+};
+
+export interface Footer {
+  readonly element: HTMLElement;
+  setInfo(text: string): void;
+}
+
+export function createFooter(filterByClass: (name: string) => void): Footer {
+  const info = el('span', { class: 'info' });
+  const legend = el('span', { class: 'legend', role: 'group', 'aria-label': 'Colours of system calls' });
+  for (const name of CATEGORY_NAMES) {
+    if (name === 'user') continue;
+    const entry = el(
+      'button',
+      { type: 'button', class: 'legend-entry', title: `Search class:${name}` },
+      el('span', { class: `swatch class-${name}` }),
+      NAMES[name] ?? name,
+    );
+    entry.addEventListener('click', () => {
+      filterByClass(name);
+    });
+    legend.append(entry);
+  }
+  legend.append(
+    el('span', { class: 'legend-entry' }, el('span', { class: 'swatch user' }), 'span'),
+    el('span', { class: 'legend-entry' }, el('span', { class: 'swatch error' }, '✕'), 'error'),
+    el('span', { class: 'legend-entry' }, el('span', { class: 'swatch lost' }), 'lost'),
+  );
+  return {
+    element: el('footer', { class: 'footer' }, legend, info),
+    setInfo(text) {
+      if (info.textContent !== text) info.textContent = text;
+    },
+  };
+}
