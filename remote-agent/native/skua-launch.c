@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
+// clang-format off
 /*
  * skua-launch [--hide-vdso] [--status-fd N] [--wait-fd N] [--] PROGRAM ARGS…
  * skua-launch --clock [--rounds N]
  *
  * Becomes PROGRAM: same process id, same parent, same exit status. When that fails: one JSON line on the
- *status descriptor (default: stderr) and exit status 127 (not found) or 126 (anything else). The descriptor
- *is closed by a successful exec, so that "end of file without data" means that the program runs.
+ * status descriptor (default: stderr) and exit status 127 (not found) or 126 (anything else). The descriptor
+ * is closed by a successful exec, so that "end of file without data" means that the program runs.
  *
  * --hide-vdso makes gettimeofday, clock_gettime, time and getcpu real system calls. The C library finds the
- *vDSO by AT_SYSINFO_EHDR in the auxiliary vector that the kernel puts on the new program's stack. Nobody can
- *change it but a tracer, at the stop that the kernel makes after exec and before the program's first
- *instruction:
+ * vDSO by AT_SYSINFO_EHDR in the auxiliary vector that the kernel puts on the new program's stack. Nobody can
+ * change it but a tracer, at the stop that the kernel makes after exec and before the program's first
+ * instruction:
  *
- *	launcher ──fork──► helper ──fork──► tracer		helper exits, so that the program inherits no
- *child of ours │	◄──"ready"── seizes the launcher ──┘ exec ──stop──► rewrites the entry to AT_IGNORE,
- *detaches, exits ▼ program
+ *	launcher ──fork──► helper ──fork──► tracer	(the helper exits: the program inherits no child of ours)
+ *	   │    ◄───── "ready": launcher seized ──┘
+ *	  exec ──stop──► rewrites the entry to AT_IGNORE, detaches, exits
+ *	   ▼
+ *	program
  *
  * It holds for this program, not for programs that it starts: each exec gets a new auxiliary vector.
  */
+// clang-format on
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>

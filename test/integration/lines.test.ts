@@ -21,7 +21,7 @@ import {
   replay,
   type Step,
   type Variant,
-} from '../fixtures/lines/harness';
+} from './lines-harness';
 
 const ROOT = join(import.meta.dirname, '../..');
 const SOURCES = ['plain.c', 'threads.c', 'tail.c', 'objects.cpp'];

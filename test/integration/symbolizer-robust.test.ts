@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeMapping, encodeSymbolize } from '../../remote-agent/symbols/encoding';
 import { Symbolizer } from '../../remote-agent/symbols/symbolizer';
-import { build, FIXTURES, record, replay, type Step, type Variant } from '../fixtures/lines/harness';
+import { build, FIXTURES, record, replay, type Step, type Variant } from './lines-harness';
 
 const ROOT = join(import.meta.dirname, '../..');
 const SANITIZED = join(ROOT, 'out/native-sanitized');

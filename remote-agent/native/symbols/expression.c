@@ -6,7 +6,7 @@
 #include "symbols.h"
 
 #define STACK_DEPTH 64
-#define MAX_STEPS   1000
+#define MAX_STEPS 1000
 
 enum eval_result read_memory(const struct eval_context *context, uint64_t address, uint64_t *value,
 			     unsigned size)

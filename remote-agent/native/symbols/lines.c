@@ -231,7 +231,7 @@ static void add_frame(struct location *location, char *function, const struct po
 		      const char *directory, bool inlined)
 {
 	location->frames =
-		xrealloc(location->frames, (location->frame_count + 1) * sizeof(*location->frames));
+	    xrealloc(location->frames, (location->frame_count + 1) * sizeof(*location->frames));
 	struct frame *frame = &location->frames[location->frame_count++];
 
 	*frame = (struct frame){.function = function, .inlined = inlined};
@@ -267,10 +267,10 @@ static void index_functions(const struct module *module, Dwarf_Die *parent, stru
 				if (index->count == *capacity) {
 					*capacity = *capacity ? *capacity * 2 : 64;
 					index->ranges =
-						xrealloc(index->ranges, *capacity * sizeof(*index->ranges));
+					    xrealloc(index->ranges, *capacity * sizeof(*index->ranges));
 				}
 				index->ranges[index->count++] = (struct function_range){
-					.low = low, .high = high, .die = dwarf_dieoffset(&child)};
+				    .low = low, .high = high, .die = dwarf_dieoffset(&child)};
 			}
 			index_functions(module, &child, index, capacity, depth + 1);
 			break;

@@ -168,7 +168,7 @@ static void symbolize(uint32_t pid, const unsigned char *bytes, size_t size, str
 			registers.known |= 1u << order[i];
 		}
 		stack = (struct stack_copy){
-			.start = registers.value[REG_RSP], .bytes = bytes + 64, .size = size - 64};
+		    .start = registers.value[REG_RSP], .bytes = bytes + 64, .size = size - 64};
 		if (process) {
 			unwind(process, &registers, &stack, &unwound);
 			find_source(process, &unwound, &source);

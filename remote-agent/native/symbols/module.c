@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* One ELF file: identity, loaded contents, debug information (its own or a separate file), symbols. */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "symbols.h"
+
+#define VDSO "[vdso]"
 
 static struct module *modules;
 static unsigned module_count;
@@ -20,19 +25,19 @@ static int no_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Add
 	return -1;
 }
 static const Dwfl_Callbacks callbacks = {
-	.find_elf = no_elf,
-	.find_debuginfo = dwfl_standard_find_debuginfo,
-	.section_address = dwfl_offline_section_address,
-	.debuginfo_path = &debuginfo_path,
+    .find_elf = no_elf,
+    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
+    .debuginfo_path = &debuginfo_path,
 };
 
 /* Base names of libraries that a developer does not call "my program": their frames are skipped. See
  * docs/source-lines.md. */
 static const char *const system_libraries[] = {
-	"libc",		  "libpthread", "ld-linux-x86-64", "ld",      "libdl",	  "librt",     "libm",
-	"libresolv",	  "libutil",	"libanl",	   "libnss_", "libgcc_s", "libstdc++", "libc++",
-	"libc++abi",	  "libunwind",	"libasan",	   "libtsan", "libubsan", "libgomp",   "libatomic",
-	"ld-musl-x86_64",
+    "libc",	      "libpthread", "ld-linux-x86-64", "ld",	  "libdl",    "librt",	   "libm",
+    "libresolv",      "libutil",    "libanl",	       "libnss_", "libgcc_s", "libstdc++", "libc++",
+    "libc++abi",      "libunwind",  "libasan",	       "libtsan", "libubsan", "libgomp",   "libatomic",
+    "ld-musl-x86_64",
 };
 
 static bool is_system_library(const char *path)
@@ -148,6 +153,26 @@ static void evict_unused(void)
 	}
 }
 
+/* The vDSO is the same for every process of this machine, this one included: a copy of ours serves as its
+ * file. */
+static int open_vdso(void)
+{
+	const unsigned char *image = (const unsigned char *)getauxval(AT_SYSINFO_EHDR);
+	const Elf64_Ehdr *header = (const Elf64_Ehdr *)image;
+	int fd;
+
+	if (!image || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+		return -1;
+	fd = memfd_create("vdso", MFD_CLOEXEC);
+	size_t size = header->e_shoff + (size_t)header->e_shnum * header->e_shentsize;
+
+	if (fd >= 0 && write(fd, image, size) != (ssize_t)size) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 enum module_error module_get(const char *path, uint64_t ino, struct module **out)
 {
 	struct stat st;
@@ -155,9 +180,20 @@ enum module_error module_get(const char *path, uint64_t ino, struct module **out
 	int fd;
 
 	*out = NULL;
-	if (path[0] != '/')
-		return MODULE_MISSING;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (strcmp(path, VDSO) == 0) {
+		for (module = modules; module; module = module->next) {
+			if (strcmp(module->path, VDSO) == 0) {
+				module->references++;
+				*out = module;
+				return MODULE_OK;
+			}
+		}
+		fd = open_vdso();
+	} else if (path[0] == '/') {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	} else {
+		return MODULE_ANONYMOUS;
+	}
 	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		if (fd >= 0)
 			close(fd);
@@ -200,7 +236,7 @@ enum module_error module_get(const char *path, uint64_t ino, struct module **out
 	module->ino = st.st_ino;
 	module->size = st.st_size;
 	module->mtime = st.st_mtim;
-	module->system = is_system_library(path);
+	module->system = is_system_library(path) || strcmp(path, VDSO) == 0;
 	if (!open_elf(module, fd)) {
 		module_destroy(module);
 		return MODULE_INVALID;
@@ -321,7 +357,10 @@ void module_load_symbols(struct module *module)
 		if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
 			continue;
 		module->symbols[module->symbol_count++] =
-			(struct function_symbol){.start = address, .size = sym.st_size, .name = name};
+		    (struct function_symbol){.start = address,
+					     .size = sym.st_size,
+					     .name = name,
+					     .global = GELF_ST_BIND(sym.st_info) != STB_LOCAL};
 	}
 	sort(module->symbols, module->symbol_count, sizeof(*module->symbols), by_start);
 }
@@ -353,6 +392,14 @@ const struct function_symbol *module_symbol(struct module *module, uint64_t vadd
 	return NULL;
 }
 
+/* write is also write@@GLIBC_2.2.5. */
+static bool same_name(const char *symbol, const char *name)
+{
+	size_t length = strlen(name);
+
+	return strncmp(symbol, name, length) == 0 && (symbol[length] == '\0' || symbol[length] == '@');
+}
+
 bool module_symbol_is(struct module *module, uint64_t vaddr, const char *name)
 {
 	size_t index;
@@ -364,7 +411,7 @@ bool module_symbol_is(struct module *module, uint64_t vaddr, const char *name)
 	while (index > 0 && module->symbols[index - 1].start == symbol->start)
 		index--;
 	for (; index < module->symbol_count && module->symbols[index].start == symbol->start; index++)
-		if (strcmp(module->symbols[index].name, name) == 0)
+		if (same_name(module->symbols[index].name, name))
 			return true;
 	return false;
 }
@@ -373,7 +420,7 @@ uint64_t module_export(struct module *module, const char *name)
 {
 	module_load_symbols(module);
 	for (size_t i = 0; i < module->symbol_count; i++)
-		if (strcmp(module->symbols[i].name, name) == 0)
+		if (module->symbols[i].global && same_name(module->symbols[i].name, name))
 			return module->symbols[i].start;
 	return 0;
 }

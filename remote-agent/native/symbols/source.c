@@ -31,7 +31,7 @@ static void insert_chain(struct unwound *stack, unsigned at, const struct edge *
 	memmove(&stack->frames[at + count], &stack->frames[at], (stack->count - at) * sizeof(*stack->frames));
 	for (unsigned i = 0; i < count; i++)
 		stack->frames[at + i] =
-			(struct unwound_frame){.address = edge->chain_address[i], .location = edge->chain[i]};
+		    (struct unwound_frame){.address = edge->chain_address[i], .location = edge->chain[i]};
 	stack->count += count;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+// clang-format off
 /*
  * skua-symbols: from recorded registers and a piece of stack to a user call stack with source lines.
  *
@@ -8,12 +9,12 @@
  *	                              ▼
  *	           lines.c (DWARF: functions, inlining, lines) ──► locations
  *	                              ▼
- *	           source.c (which frame is "the source line"?) ──► call.c, tailcall.c (proof that nothing is
- *missing)
+ *	           source.c (which frame is the source line?) ──► call.c, tailcall.c (proof that none is missing)
  *
  * A module is one ELF file, cached by (device, inode, size, mtime) and shared by all processes: every address
- *below is a virtual address as the file was linked ("vaddr"), unless it is called "absolute".
+ * below is a virtual address as the file was linked ("vaddr"), unless it is called "absolute".
  */
+// clang-format on
 #ifndef SKUA_SYMBOLS_H
 #define SKUA_SYMBOLS_H
 
@@ -25,15 +26,15 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 
-#define PROTOCOL_VERSION  1
+#define PROTOCOL_VERSION 1
 #define MAX_REQUEST_BYTES (16u << 20)
-#define MAX_FRAMES	  256
-#define MAX_MAPPINGS	  8192
-#define MAX_PROCESSES	  4096
-#define MAX_MODULES	  2048
-#define MAX_INLINE_DEPTH  64
-#define MAX_NAME_BYTES	  4096
-#define MAX_LOCATIONS	  1000000
+#define MAX_FRAMES 256
+#define MAX_MAPPINGS 8192
+#define MAX_PROCESSES 4096
+#define MAX_MODULES 2048
+#define MAX_INLINE_DEPTH 64
+#define MAX_NAME_BYTES 4096
+#define MAX_LOCATIONS 1000000
 
 /* ---- util.c ---- */
 
@@ -82,7 +83,8 @@ struct function_index {
 
 struct function_symbol {
 	uint64_t start, size;
-	const char *name;
+	const char *name; /* with a version behind "@" where the symbol table has one */
+	bool global;
 };
 
 struct module {
@@ -118,7 +120,7 @@ struct module {
 	struct map locations; /* vaddr + 1 → struct location */
 };
 
-enum module_error { MODULE_OK, MODULE_MISSING, MODULE_CHANGED, MODULE_INVALID };
+enum module_error { MODULE_OK, MODULE_ANONYMOUS, MODULE_MISSING, MODULE_CHANGED, MODULE_INVALID };
 
 /* Opens, or finds again, the file that was mapped. Takes a reference. `ino` 0: not checked. */
 enum module_error module_get(const char *path, uint64_t ino, struct module **out);

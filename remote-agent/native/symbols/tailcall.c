@@ -6,10 +6,10 @@
  *	int main(void)   { return save(3) + 1; }	// compiled to: call save
  *
  * the stack at the syscall is fsync ← main, and main's line would pass for the line of the fsync. The call
- *instruction in main tells that `save` was called. When that is a function of the program itself, the way
- *from it to the function below is looked for among the tail calls that the compiler has noted in DWARF
- *(DW_TAG_call_site with DW_AT_call_tail_call). One way: those frames are put back. Several or an unknown one:
- *no line is claimed.
+ * instruction in main tells that `save` was called. When that is a function of the program itself, the way
+ * from it to the function below is looked for among the tail calls that the compiler has noted in DWARF
+ * (DW_TAG_call_site with DW_AT_call_tail_call). One way: those frames are put back. Several or an unknown
+ * one: no line is claimed.
  */
 #include <dwarf.h>
 #include <stdlib.h>
@@ -164,8 +164,8 @@ static void collect_sites(struct module *module, Dwarf_Die *parent, struct tail_
 static bool tail_sites(struct place function, struct tail_site *sites, unsigned *count)
 {
 	static const unsigned vouch[] = {
-		DW_AT_call_all_calls,	  DW_AT_call_all_source_calls,	   DW_AT_call_all_tail_calls,
-		DW_AT_GNU_all_call_sites, DW_AT_GNU_all_source_call_sites, DW_AT_GNU_all_tail_call_sites};
+	    DW_AT_call_all_calls,     DW_AT_call_all_source_calls,     DW_AT_call_all_tail_calls,
+	    DW_AT_GNU_all_call_sites, DW_AT_GNU_all_source_call_sites, DW_AT_GNU_all_tail_call_sites};
 	Dwarf_Die die;
 	bool complete = false;
 
@@ -233,7 +233,7 @@ static void follow(struct search *search, struct place function)
 		bool loop = false;
 
 		search->path[search->depth++] =
-			(struct place){.module = function.module, .vaddr = sites[i].jump};
+		    (struct place){.module = function.module, .vaddr = sites[i].jump};
 		if (leads_to(function.module, sites[i].to, search->below)) {
 			record(search, true);
 		} else {
@@ -286,7 +286,7 @@ static struct branch callee_of(struct module *module, uint64_t end)
 			    pc + module->dwarf_bias != end)
 				continue;
 			const char *name =
-				origin_name(&child, gnu ? DW_AT_abstract_origin : DW_AT_call_origin, &entry);
+			    origin_name(&child, gnu ? DW_AT_abstract_origin : DW_AT_call_origin, &entry);
 
 			if (entry)
 				return (struct branch){.kind = BRANCH_DIRECT,

@@ -10,20 +10,27 @@
 const char *end_reason_name(enum end_reason reason)
 {
 	static const char *const names[] = {
-		[END_COMPLETE] = "complete",
-		[END_STACK_TRUNCATED] = "stack-truncated",
-		[END_NO_CFI] = "no-cfi",
-		[END_BAD_CFI] = "bad-cfi",
-		[END_UNMAPPED] = "unmapped-code",
-		[END_MODULE_CHANGED] = "module-changed",
-		[END_MODULE_MISSING] = "module-missing",
-		[END_MODULE_INVALID] = "module-invalid",
-		[END_FRAME_LIMIT] = "frame-limit",
-		[END_NO_STACK] = "no-stack",
+	    [END_COMPLETE] = "complete",
+	    [END_STACK_TRUNCATED] = "stack-truncated",
+	    [END_NO_CFI] = "no-cfi",
+	    [END_BAD_CFI] = "bad-cfi",
+	    [END_UNMAPPED] = "unmapped-code",
+	    [END_MODULE_CHANGED] = "module-changed",
+	    [END_MODULE_MISSING] = "module-missing",
+	    [END_MODULE_INVALID] = "module-invalid",
+	    [END_FRAME_LIMIT] = "frame-limit",
+	    [END_NO_STACK] = "no-stack",
 	};
 
 	return names[reason];
 }
+
+static const enum end_reason end_of[] = {
+    [MODULE_ANONYMOUS] = END_UNMAPPED,
+    [MODULE_MISSING] = END_MODULE_MISSING,
+    [MODULE_CHANGED] = END_MODULE_CHANGED,
+    [MODULE_INVALID] = END_MODULE_INVALID,
+};
 
 /* Finds what `address` is in; the reason why not otherwise. */
 static bool locate(const struct process *process, uint64_t address, struct location **out,
@@ -37,10 +44,7 @@ static bool locate(const struct process *process, uint64_t address, struct locat
 		return false;
 	}
 	if (!mapping->module || mapping->module->stale) {
-		*why = mapping->module			  ? END_MODULE_CHANGED
-		       : mapping->error == MODULE_CHANGED ? END_MODULE_CHANGED
-		       : mapping->error == MODULE_MISSING ? END_MODULE_MISSING
-							  : END_MODULE_INVALID;
+		*why = mapping->module ? END_MODULE_CHANGED : end_of[mapping->error];
 		return false;
 	}
 	if (!module_vaddr(mapping->module, address - mapping->start + mapping->pgoff, &vaddr)) {
@@ -191,7 +195,7 @@ void unwind(const struct process *process, const struct registers *registers, co
 			}
 		}
 		out->frames[out->count++] = (struct unwound_frame){
-			.address = address, .location = location, .after_signal = after_signal};
+		    .address = address, .location = location, .after_signal = after_signal};
 		if (!found) {
 			out->end = why;
 			return;
