@@ -64,7 +64,7 @@ module.exports = {
       comment: 'Only remote-agent/host/ performs privileged acts; others ask its verbs.',
       severity: 'error',
       from: { path: '^remote-agent/', pathNot: ['^remote-agent/host/', tests] },
-      to: { path: '^remote-agent/host/privileged' },
+      to: { path: '^remote-agent/host/verbs' },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^vscode$' } },
