@@ -117,6 +117,10 @@ describe('check-correctness', () => {
     expect(kinds(recorded(false), true)).toEqual(['missing']);
   });
 
+  it('takes them too when the vDSO itself made the system calls', () => {
+    expect(run(recorded(true))).toMatchObject({ callsMade: 10, callsRight: 10, problems: [], explained: [] });
+  });
+
   it.each<[string, CheckedSpan[], ProblemKind[]]>([
     ['a missing call', altered('write', () => undefined), ['missing']],
     ['a wrong argument', altered('write', withAttribute(`${ATTR.syscallArgPrefix}count`, 13)), ['arguments']],

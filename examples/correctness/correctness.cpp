@@ -55,12 +55,11 @@ struct Work {
     int futex;
     size_t bytes;
     Call calls[kSlots];
-    std::string traceId;
-    std::string spanId;
+    std::unique_ptr<opentracing::Span> span;
 };
 
 struct Worker {
-    std::string requestId;
+    std::unique_ptr<opentracing::Span> request;
     long tid;
     std::vector<Work> works;
 };
@@ -83,14 +82,15 @@ void makeCalls(Work& work) {
     CALL(kFutex, syscall(SYS_futex, &work.futex, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0));
 }
 
-// The allocator takes its memory and fills its caches now, and not inside a span.
+// The allocator takes its memory and fills its caches now, and not inside a span: last a block that leaves
+// the arena room.
 void warmUpAllocator() {
-    free(malloc(60 * 1024));
-    for (size_t bytes = 16; bytes <= 1024; bytes += 16) {
+    for (size_t bytes = 16; bytes <= 256; bytes += 16) {
         void* blocks[7];
         for (void*& block : blocks) block = malloc(bytes);
         for (void* block : blocks) free(block);
     }
+    free(malloc(60 * 1024));
 }
 
 void runWorker(Worker& worker, pthread_barrier_t& start) {
@@ -98,25 +98,24 @@ void runWorker(Worker& worker, pthread_barrier_t& start) {
     worker.tid = gettid();
     warmUpAllocator();
     pthread_barrier_wait(&start);
-    auto request = tracer->StartSpan("request");
+    worker.request = tracer->StartSpan("request");
     for (Work& work : worker.works) {
-        auto span = tracer->StartSpan("work", {opentracing::ChildOf(&request->context())});
+        work.span = tracer->StartSpan("work", {opentracing::ChildOf(&worker.request->context())});
         makeCalls(work);
-        span->Finish();
-        work.traceId = span->context().ToTraceID();
-        work.spanId = span->context().ToSpanID();
+        work.span->Finish();
     }
-    request->Finish();
-    worker.requestId = request->context().ToSpanID();
+    worker.request->Finish();
 }
 
 void print(const Worker& worker, size_t thread, size_t index) {
     const Work& work = worker.works[index];
-    const std::string padded = std::string(32 - work.traceId.size(), '0') + work.traceId;
+    const std::string id = work.span->context().ToTraceID();
+    const std::string padded = std::string(32 - id.size(), '0') + id;
     std::printf(
         "{\"work\":{\"thread\":%zu,\"index\":%zu,\"tid\":%ld,\"traceId\":\"%s\",\"requestId\":\"%s\","
         "\"spanId\":\"%s\"",
-        thread, index, worker.tid, padded.c_str(), worker.requestId.c_str(), work.spanId.c_str());
+        thread, index, worker.tid, padded.c_str(), worker.request->context().ToSpanID().c_str(),
+        work.span->context().ToSpanID().c_str());
     std::printf(
         ",\"values\":{\"path\":\"%s\",\"fd\":\"%d\",\"bytes\":\"%zu\",\"buffer\":\"%p\",\"sleep\":\"%p\","
         "\"futex\":\"%p\"}",
