@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SkuaError } from '../../../common/base/errors';
 import type { CoreContext } from '../api';
@@ -45,31 +45,35 @@ export async function ensureModules(image: SandboxImage, context: CoreContext): 
   const parent = await privateFolder(join(cacheRoot(), 'modules'));
   const folder = join(parent, `${image.kernelRelease}-${hash}`);
   await withLock(
-    `${folder}.lock`,
+    join(parent, 'build.lock'),
     context.signal,
     () => {
       context.progress.report('Waiting for another process that builds the kernel modules');
     },
     async () => {
-      if (!existsSync(folder)) await build(image, folder, context);
+      if (!existsSync(folder)) await build(image, hash, folder, context);
     },
   );
   return { kernelRelease: image.kernelRelease, hash, folder };
 }
 
-async function build(image: SandboxImage, folder: string, context: CoreContext): Promise<void> {
+async function build(image: SandboxImage, hash: string, folder: string, context: CoreContext): Promise<void> {
   const step = "Building the kernel modules for the sandbox's kernel";
   context.progress.report(step, 0);
-  const work = await mkdtemp(join(image.rootfs, 'var/tmp/skua-build-'));
+  // One working folder per image, kept: after a change of Skua's sources only what changed is compiled again.
+  const work = join(image.rootfs, 'var/tmp/skua-modules');
   const inside = work.slice(image.rootfs.length);
   const partial = `${folder}.partial`;
+  await removeAsGuestRoot(join(work, 'kernel'));
+  await removeAsGuestRoot(join(work, 'out'));
+  await mkdir(join(work, 'tmp'), { recursive: true, mode: 0o755 });
   try {
-    // Readable for whoever is root in there.
-    await chmod(work, 0o755);
     await cp(join(installRoot(), 'kernel'), join(work, 'kernel'), { recursive: true });
     await cp(image.lttngModulesDeb, join(work, 'lttng-modules.deb'));
     const headers = `/lib/modules/${image.kernelRelease}/build`;
-    const command = `bash ${inside}/kernel/build.sh --source ${inside}/lttng-modules.deb --headers ${headers} --out ${inside}/out`;
+    const command =
+      `bash ${inside}/kernel/build.sh --source ${inside}/lttng-modules.deb --headers ${headers} ` +
+      `--out ${inside}/out --work ${inside}/work`;
     const [program = 'sh', ...args] = [...inMountNamespace(), 'sh', '-c', ENTER, 'sh', image.rootfs, command];
     // The build is silent; its usual duration on two cores moves the bar.
     const began = Date.now();
@@ -78,7 +82,7 @@ async function build(image: SandboxImage, folder: string, context: CoreContext):
     }, 1000);
     const result = await runCommand(program, args, {
       signal: context.signal,
-      env: { PATH: searchPath(), LC_ALL: 'C.UTF-8', HOME: '/root', TMPDIR: inside },
+      env: { PATH: searchPath(), LC_ALL: 'C.UTF-8', HOME: '/root', TMPDIR: `${inside}/tmp` },
       linesOfStdout: true,
       onLine: (line) => {
         context.log('debug', `modules: ${line}`);
@@ -87,12 +91,18 @@ async function build(image: SandboxImage, folder: string, context: CoreContext):
       clearInterval(ticker);
     });
     if (result.code !== 0) throw buildFailed(image.kernelRelease, result.tail);
+    const manifest = await readFile(join(work, 'out', 'manifest.json'), 'utf8');
+    if ((JSON.parse(manifest) as { sourceHash?: string }).sourceHash !== hash) {
+      throw buildFailed(image.kernelRelease, 'The sources were changed while they were being built. Try again.');
+    }
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial);
     for (const name of await readdir(join(work, 'out'))) await cp(join(work, 'out', name), join(partial, name));
     await rename(partial, folder);
-  } finally {
+  } catch (error) {
+    // A half-done working folder is no base for the next build.
     await removeAsGuestRoot(work);
+    throw error;
   }
 }
 

@@ -119,7 +119,7 @@ function resolve(
 
 /** `[user@]host[:port]`, `[user@][v6]:port` or `ssh://…`. Throws `config-invalid`. */
 export function parseJump(text: string): Extract<TargetSpec, { kind: 'ssh' }> {
-  const match = /^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?\/?$/.exec(text);
+  const match = /^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:@\s[\]]+))(?::(\d+))?\/?$/.exec(text);
   const host = match?.[2] ?? match?.[3];
   if (match === null || host === undefined) throw invalid(`"${text}" is not a host to connect to.`);
   return {
