@@ -9,7 +9,7 @@ import { bytes, integer, parseTrace, text, type TraceEvent } from './babeltrace'
 import { openGuest, quote, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
 
-const FLAG = { sampled: 1n, inSyscall: 2n, control: 4n, stackShort: 8n, interrupt: 16n };
+const FLAG = { sampled: 1n, inSyscall: 2n, control: 4n, stackShort: 8n, interrupt: 16n, subject: 32n };
 /** These never have an exit event: the thread ends, or signal return replaces the syscall number. */
 const WITHOUT_EXIT = ['exit', 'exit_group', 'rt_sigreturn'];
 /** What a guest's kernel says when something is wrong with it. */
@@ -75,6 +75,11 @@ function checkContexts(events: readonly TraceEvent[]): void {
   const open = new Map<bigint, TraceEvent>();
   const seen = new Set<bigint>();
   for (const event of events) {
+    if ((flags(event) & FLAG.subject) !== 0n) {
+      // About an armed thread, on another one's time.
+      expect(event.name).toMatch(/^sched_(?:switch|waking|wakeup)$/);
+      continue;
+    }
     const thread = integer(event.context, 'vtid');
     const id = integer(event.context, 'skua_syscall');
     const inProgress = open.get(thread);
@@ -156,9 +161,7 @@ describe('a Skua session', () => {
       expect(syscallsOf(events, outer + 1n)).toEqual(['openat', 'write', 'newfstatat', 'pread64', 'close']);
       for (const event of events.filter((e) => span(e) === outer || span(e) === outer + 1n)) {
         expect(integer(event.context, 'vtid').toString()).toBe(tid);
-        expect(integer(event.context, 'skua_trace_hi')).toBe(
-          BigInt(`0x${'a'}${thread}`) * 0x0101010101010101n,
-        );
+        expect(integer(event.context, 'skua_trace_hi')).toBe(BigInt(`0xa${thread}`) * 0x0101010101010101n);
         expect(integer(event.context, 'skua_trace_lo')).toBe(integer(event.context, 'skua_trace_hi'));
       }
     }
@@ -174,12 +177,30 @@ describe('a Skua session', () => {
     expect(control).toHaveLength(8);
   });
 
-  it('marks the switch away from a sleeping thread as part of the sleeping syscall', async () => {
-    const { events } = await record('skua-sleep', './nested');
-    const sleep = events.find((e) => e.name === 'syscall_entry_clock_nanosleep');
-    if (sleep === undefined) throw new Error('no sleep was recorded');
-    const away = events.filter((e) => e.name === 'sched_switch' && ids(e) === ids(sleep));
-    expect(away.length).toBeGreaterThan(0);
+  it('tells why a thread waited: switched away, woken by somebody, switched to', async () => {
+    const { printed, events } = await record(
+      'skua-sleep',
+      './sleep',
+      '-e sched_switch,sched_waking,sched_wakeup',
+    );
+    checkContexts(events);
+    const tid = BigInt(/tid (\d+)/.exec(printed)?.[1] ?? '0');
+    const sleeps = events.filter((e) => e.name === 'syscall_entry_clock_nanosleep');
+    expect(sleeps).toHaveLength(3);
+    for (const sleep of sleeps) {
+      const meanwhile = events
+        .filter((e) => e.name.startsWith('sched_') && ids(e) === ids(sleep))
+        .map((e) => {
+          const about = flags(e) & FLAG.subject;
+          if (e.name !== 'sched_switch')
+            return `${e.name} ${integer(e.payload, 'tid') === tid && about !== 0n ? 'of' : 'by'}`;
+          if (integer(e.payload, 'prev_tid') === tid) return about === 0n ? 'away' : 'away, not by itself';
+          return integer(e.payload, 'next_tid') === tid && about !== 0n ? 'to' : 'somebody else';
+        });
+      // It may be preempted or wake others before it sleeps and after it woke up; this is how the sleep itself goes.
+      const story = meanwhile.join(', ');
+      expect(story).toMatch(/away, sched_waking of, sched_wakeup of, to/);
+    }
   });
 
   it('sees nothing of a program that writes no record', async () => {
@@ -198,7 +219,8 @@ describe('a Skua session', () => {
       'replaced',
     ]);
     const main = BigInt(/main (\d+)/.exec(printed)?.[1] ?? '0');
-    expect(new Set(events.map((e) => integer(e.context, 'vtid')))).toEqual(new Set([main]));
+    const own = events.filter((e) => (flags(e) & FLAG.subject) === 0n);
+    expect(new Set(own.map((e) => integer(e.context, 'vtid')))).toEqual(new Set([main]));
     expect(syscallsOf(events, 0x31n)).toContain('getsid');
     expect(events.some((e) => e.name.endsWith('getpgid'))).toBe(false);
     // The exec itself is complete, and the last syscall of the old program.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * N threads armed at the same time. Prints how many could arm and how many were refused for lack of room, then lets them end.
+ * N threads armed at the same time. Prints how many could arm and how many were refused for lack of room,
+ * then lets them end.
  */
 #include <pthread.h>
 #include <stdatomic.h>

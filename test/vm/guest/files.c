@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptors of several kinds, and a library loaded inside the span (0x61). Prints "fd path" as /proc/self/fd has it for
- * each use that must be reported, in order, and the library's path as "library path".
+ * Descriptors of several kinds, and a library loaded inside the span (0x61). Prints "fd path" as
+ * /proc/self/fd has it for each use that must be reported, in order, and the library's path as "library
+ * path".
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

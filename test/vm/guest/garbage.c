@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes records that must be refused, and prints "name errno-name" for each; "ok" for those that must be accepted. After a
- * refusal the context in force must be unchanged.
+ * Writes records that must be refused, and prints "name errno-name" for each; "ok" for those that must be
+ * accepted. After a refusal the context in force must be unchanged.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -88,7 +88,7 @@ int main(void)
 
 	record = skua_make(0x44, 0x42, 0);
 	try_write("unsampled", &record, sizeof(record));
-	bad = (struct skua_record){ .valid = 0 };
+	bad = (struct skua_record){.valid = 0};
 	memset(bad.trace_id, 0x77, sizeof(bad.trace_id));
 	try_write("detached-with-ids", &bad, sizeof(bad));
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who inherits a context: nobody. The main thread is armed (span 0x31) and makes a child by fork, one by vfork and exec, a
- * thread, and at last replaces itself by exec. All of them make getpgid calls that nobody may see; only the main thread's
- * one getsid may be. Prints the id of every task by role.
+ * Who inherits a context: nobody. The main thread is armed (span 0x31) and makes a child by fork, one by
+ * vfork and exec, a thread, and at last replaces itself by exec. All of them make getpgid calls that nobody
+ * may see; only the main thread's one getsid may be. Prints the id of every task by role.
  */
 #include <pthread.h>
 #include <spawn.h>
@@ -32,9 +32,9 @@ static void *thread(void *arg)
 
 int main(int argc, char **argv)
 {
-	char *spawned[] = { argv[0], "spawned", NULL };
-	char *replaced[] = { argv[0], "replaced", NULL };
-	char *environment[] = { NULL };
+	char *spawned[] = {argv[0], "spawned", NULL};
+	char *replaced[] = {argv[0], "replaced", NULL};
+	char *environment[] = {NULL};
 	pthread_t other;
 	pid_t pid;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two threads, each a span 0xN1 with a child span 0xN2 (N = 1, 2), in which known system calls are made; then a detached
- * getppid that nobody may see. Prints what it did as "tid span syscall" lines.
+ * Two threads, each a span 0xN1 with a child span 0xN2 (N = 1, 2), in which known system calls are made; then
+ * a detached getppid that nobody may see. Prints what it did as "tid span syscall" lines.
  */
 #include <pthread.h>
 #include <sys/syscall.h>

@@ -6,7 +6,7 @@ set -euo pipefail
 
 session=$1 folder=$2
 shift 2
-filter='' events='sched_switch,skua_mapping,skua_fd' syscalls=-a
+filter='' events='sched_switch,sched_waking,skua_mapping,skua_fd' syscalls=-a
 while [ "$1" != -- ]; do
   case $1 in
     -f) filter=$2 ;;

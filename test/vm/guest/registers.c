@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * System calls made with known registers and a known stack, each under a span of its own:
- *   0x51 a normal stack; 0x52 a stack that ends 256 bytes above sp; 0x53 an sp that points nowhere; 0x54 the 32-bit entry
- *   (int 0x80) of a 64-bit program.
- * Prints "span ip sp bytes" in hex; the stack above sp is a pattern: byte i is (i * 7 + span) & 0xff.
+ *   0x51 a normal stack; 0x52 a stack that ends 256 bytes above sp; 0x53 an sp that points nowhere; 0x54 the
+ * 32-bit entry (int 0x80) of a 64-bit program. Prints "span ip sp bytes" in hex; the stack above sp is a
+ * pattern: byte i is (i * 7 + span) & 0xff.
  */
 #include <stdint.h>
 #include <sys/mman.h>
@@ -11,7 +11,8 @@
 
 #include "skua.h"
 
-/* bx, bp, r12-r15 = 0x1111…, 0x2222…, 0xcccc… to 0xffff…; returns the address after the syscall instruction. */
+/* bx, bp, r12-r15 = 0x1111…, 0x2222…, 0xcccc… to 0xffff…; returns the address after the syscall instruction.
+ */
 static __attribute__((noinline)) uint64_t call_with(uint64_t sp, long nr, int compat)
 {
 	uint64_t ip, saved;
@@ -66,7 +67,8 @@ static void run(unsigned char span, uint64_t sp, size_t bytes, long nr, int comp
 
 int main(void)
 {
-	unsigned char *stack = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *stack =
+	    mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	munmap(stack + 8192, 4096);
 	skua_open();

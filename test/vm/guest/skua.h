@@ -28,7 +28,7 @@ static inline void skua_open(void)
 /* The trace id is 16 bytes of the first value, the span id is the second in big-endian order. */
 static inline struct skua_record skua_make(unsigned char trace, unsigned long span, int sampled)
 {
-	struct skua_record record = { .valid = 1, .trace_flags = sampled ? SKUA_TRACE_FLAG_SAMPLED : 0 };
+	struct skua_record record = {.valid = 1, .trace_flags = sampled ? SKUA_TRACE_FLAG_SAMPLED : 0};
 	int i;
 
 	memset(record.trace_id, trace, sizeof(record.trace_id));
@@ -55,7 +55,7 @@ static inline void skua_arm(unsigned char trace, unsigned long span)
 
 static inline void skua_detach(void)
 {
-	struct skua_record record = { .valid = 0 };
+	struct skua_record record = {.valid = 0};
 
 	if (skua_write(&record, sizeof(record)))
 		exit(5);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For N seconds, in T threads at a time: threads that arm, write garbage, make system calls, map and unmap executable memory,
- * fork, exec, are killed, and exit armed or not. Prints how many threads and processes it made.
+ * For N seconds, in T threads at a time: threads that arm, write garbage, make system calls, map and unmap
+ * executable memory, fork, exec, are killed, and exit armed or not. Prints how many threads and processes it
+ * made.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -23,7 +24,7 @@ static unsigned int next_random(unsigned int *state)
 
 static void one_child(unsigned int *seed)
 {
-	char *arguments[] = { "/bin/true", NULL };
+	char *arguments[] = {"/bin/true", NULL};
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -69,7 +70,8 @@ static void *life(void *arg)
 			break;
 		case 3:
 			page = mmap(NULL, 8192, PROT_READ | PROT_EXEC, MAP_PRIVATE, skua_file, 0);
-			page = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			page = mmap(NULL, 8192, PROT_READ | PROT_WRITE | PROT_EXEC,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			munmap(page, 8192);
 			break;
 		case 4:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A workload that makes exactly the same system calls every time, armed or not (argument "armed"), and prints how many of
- * each kind it made in its loop.
+ * A workload that makes exactly the same system calls every time, armed or not (argument "armed"), and prints
+ * how many of each kind it made in its loop.
  */
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 			syscall(SYS_exit_group, 0);
 		waitpid(pid, NULL, 0);
 	}
-	printf("getpid %d getuid %d openat %d write %d close %d fork 5\n", rounds, rounds, rounds, rounds, 2 * rounds);
+	printf("getpid %d getuid %d openat %d write %d close %d fork 5\n", rounds, rounds, rounds, rounds,
+	       2 * rounds);
 	return 0;
 }

@@ -7,8 +7,9 @@
  *	states:    task ──hash──► skua_state ──► skua_process (one per address space with armed threads)
  *
  * Only the thread itself writes its state, in process context: at a write to /proc/skua/context, at syscall entry and exit,
- * at exec and at exit. It is read on that thread only too, but possibly from an interrupt or NMI in the middle of a write;
- * hence the order of stores in skua_state_arm() and skua_sys_enter(), kept by barrier() alone.
+ * at exec and at exit. Mostly it is read on that thread too, but possibly from an interrupt or NMI in the middle of a write;
+ * hence the order of stores between skua_write_begin() and skua_write_end(). Other CPUs read it when they wake the thread or
+ * switch to it (skua-sched.c), under the version.
  */
 #ifndef _SKUA_INTERNAL_H
 #define _SKUA_INTERNAL_H
@@ -70,6 +71,7 @@ struct skua_state {
 	struct task_struct *task;
 	struct skua_process *process; /* NULL until armed, and again after exec */
 
+	u32 version; /* odd while the fields below are being written */
 	bool armed;
 	struct skua_ids ids;
 
@@ -99,11 +101,31 @@ extern unsigned int skua_sessions; /* running */
 size_t skua_scratch_bytes(void);
 
 /* skua-state.c */
-struct skua_state *skua_state_current(void);
+struct skua_state *skua_state_of(const struct task_struct *task);
 int skua_state_arm(const struct skua_ids *ids);
 void skua_state_disarm(const struct skua_ids *ids);
 void skua_state_drop(struct skua_state *state);
 void skua_states_destroy(void);
+
+static inline struct skua_state *skua_state_current(void)
+{
+	return skua_state_of(current);
+}
+
+/* Around changes of what other CPUs read. Preemption is off in between, so that no reader waits for a thread that sleeps. */
+static inline void skua_write_begin(struct skua_state *state)
+{
+	preempt_disable();
+	WRITE_ONCE(state->version, state->version + 1);
+	smp_wmb(); /* pairs with take_snapshot() */
+}
+
+static inline void skua_write_end(struct skua_state *state)
+{
+	smp_wmb(); /* pairs with take_snapshot() */
+	WRITE_ONCE(state->version, state->version + 1);
+	preempt_enable();
+}
 
 /* skua-syscall.c */
 void skua_ids_init(u64 first);
@@ -129,6 +151,21 @@ static inline void skua_mark_control(struct skua_state *state)
 {
 	state->control = READ_ONCE(skua_hook_generation);
 }
+
+/* skua-sched.c: the thread that the event being recorded on this CPU is about, when it is armed and not the current one. */
+struct skua_subject {
+	bool valid;
+	u32 syscall_generation; /* 0 outside a syscall */
+	struct skua_values values;
+};
+
+const struct skua_subject *skua_subject(void);
+void skua_sched_switch_begin(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,
+			     unsigned int prev_state);
+void skua_sched_switch_end(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,
+			   unsigned int prev_state);
+void skua_sched_wake_begin(void *data, struct task_struct *task);
+void skua_sched_wake_end(void *data, struct task_struct *task);
 
 /* skua-stack.c */
 void skua_stack_take(struct skua_state *state);
@@ -166,7 +203,8 @@ void skua_proc_exit(void);
 	_(mappings)		\
 	_(mappings_postponed)	\
 	_(fds)			\
-	_(fds_path_too_long)
+	_(fds_path_too_long)	\
+	_(subjects_missed)
 
 #define SKUA_COUNTER_ID(_name) SKUA_COUNT_##_name,
 enum skua_counter { SKUA_COUNTERS(SKUA_COUNTER_ID) SKUA_COUNTER_COUNT };

@@ -3,7 +3,8 @@
  * skua-main.c
  *
  * The skua module: per-thread trace context for LTTng. Loading, parameters, and the hooks it puts on kernel tracepoints:
- * exec and thread exit always, syscall entry and exit only while a Skua session runs (they cost every thread of the host).
+ * exec and thread exit always, syscall entry and exit and scheduling only while a Skua session runs (they cost every thread
+ * of the host).
  */
 
 #include <linux/kernel.h>
@@ -41,7 +42,7 @@ unsigned int skua_max_states = 8192;
 module_param_named(max_states, skua_max_states, uint, 0444);
 MODULE_PARM_DESC(max_states, "Most threads that may have a context at a time (default 8192)");
 
-u32 skua_generation;
+u32 skua_generation = 1;
 u32 skua_hook_generation = 1;
 unsigned int skua_sessions;
 
@@ -74,6 +75,19 @@ static struct hook thread_hooks[] = {
 static struct hook syscall_hooks[] = {
 	{ .name = "sys_enter", .probe = skua_sys_enter, .priority = INT_MAX },
 	{ .name = "sys_exit", .probe = skua_sys_exit, .priority = 0 },
+};
+
+/*
+ * An event about a thread lies between two hooks, see skua-sched.c. The end is set first and cleared last: a beginning
+ * without an end would leave the thread noted for the events that follow.
+ */
+static struct hook sched_hooks[] = {
+	{ .name = "sched_switch", .probe = skua_sched_switch_end, .priority = 0 },
+	{ .name = "sched_switch", .probe = skua_sched_switch_begin, .priority = INT_MAX },
+	{ .name = "sched_waking", .probe = skua_sched_wake_end, .priority = 0 },
+	{ .name = "sched_waking", .probe = skua_sched_wake_begin, .priority = INT_MAX },
+	{ .name = "sched_wakeup", .probe = skua_sched_wake_end, .priority = 0 },
+	{ .name = "sched_wakeup", .probe = skua_sched_wake_begin, .priority = INT_MAX },
 };
 
 static void clear_hooks(struct hook *hooks, size_t count)
@@ -136,6 +150,11 @@ int skua_session_start(u32 *generation)
 		ret = set_hooks(syscall_hooks, ARRAY_SIZE(syscall_hooks));
 		if (ret)
 			return ret;
+		ret = set_hooks(sched_hooks, ARRAY_SIZE(sched_hooks));
+		if (ret) {
+			clear_hooks(syscall_hooks, ARRAY_SIZE(syscall_hooks));
+			return ret;
+		}
 	}
 	WRITE_ONCE(skua_sessions, skua_sessions + 1);
 	WRITE_ONCE(*generation, skua_generation + 1);
@@ -152,8 +171,10 @@ void skua_session_stop(u32 *generation)
 		return;
 	WRITE_ONCE(*generation, SKUA_NOT_STARTED);
 	WRITE_ONCE(skua_sessions, skua_sessions - 1);
-	if (!skua_sessions)
+	if (!skua_sessions) {
 		clear_hooks(syscall_hooks, ARRAY_SIZE(syscall_hooks));
+		clear_hooks(sched_hooks, ARRAY_SIZE(sched_hooks));
+	}
 }
 EXPORT_SYMBOL_GPL(skua_session_stop);
 
@@ -168,6 +189,9 @@ static int __init skua_init(void)
 	if (ret)
 		return ret;
 	ret = find_tracepoints(syscall_hooks, ARRAY_SIZE(syscall_hooks));
+	if (ret)
+		return ret;
+	ret = find_tracepoints(sched_hooks, ARRAY_SIZE(sched_hooks));
 	if (ret)
 		return ret;
 	ret = set_hooks(thread_hooks, ARRAY_SIZE(thread_hooks));

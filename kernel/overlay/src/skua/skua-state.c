@@ -22,12 +22,11 @@ static DEFINE_RAW_SPINLOCK(states_lock);
 static unsigned int states_live; /* under states_lock */
 
 /*
- * Returns the state of the current thread or NULL. It stays valid as long as the thread is in the kernel, because nobody
- * else frees it. In an interrupt or NMI, valid until its end.
+ * Returns the state of a thread or NULL. That of the current thread stays valid as long as it is in the kernel, because
+ * nobody else frees it; that of another thread as long as preemption is off.
  */
-struct skua_state *skua_state_current(void)
+struct skua_state *skua_state_of(const struct task_struct *task)
 {
-	struct task_struct *task = current;
 	struct skua_state *state;
 
 	hlist_for_each_entry_rcu_notrace(state, &states[hash_ptr(task, STATE_TABLE_BITS)], node) {
@@ -98,6 +97,7 @@ int skua_state_arm(const struct skua_ids *ids)
 		if (!state->process)
 			return -ENOMEM;
 	}
+	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
 	barrier();
 	state->ids = *ids;
@@ -105,6 +105,7 @@ int skua_state_arm(const struct skua_ids *ids)
 	skua_mark_control(state);
 	barrier();
 	WRITE_ONCE(state->armed, true);
+	skua_write_end(state);
 	skua_process_report(state, true);
 	return 0;
 }
@@ -116,9 +117,11 @@ void skua_state_disarm(const struct skua_ids *ids)
 
 	if (!state)
 		return;
+	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
 	barrier();
 	state->ids = *ids;
+	skua_write_end(state);
 }
 
 void skua_states_destroy(void)

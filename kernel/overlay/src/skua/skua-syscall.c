@@ -8,6 +8,8 @@
  *	until its exit event        events carry that id and that copy, whatever is written to /proc/skua/context meanwhile
  *	after its exit event        id 0, the thread's ids
  *
+ * Events about an armed thread that another one causes (waking it, switching to it) are admitted too, see skua-sched.c.
+ *
  * So a syscall whose entry was recorded has its exit recorded under the same ids, also when it is the write that
  * detaches the thread, or an exec. skua_sys_enter() runs before and skua_sys_exit() after every LTTng probe.
  */
@@ -48,7 +50,7 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	state->control = 0;
 	if (!state->armed)
 		return;
-	barrier();
+	skua_write_begin(state);
 	state->syscall_ids = state->ids;
 	/* Pairs with the release in skua_session_start(): a session that this syscall counts for sees its entry. */
 	state->syscall_generation = smp_load_acquire(&skua_generation);
@@ -57,6 +59,7 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	state->stack_short = false;
 	barrier();
 	WRITE_ONCE(state->syscall, take_id(state));
+	skua_write_end(state);
 	skua_count(syscalls);
 	skua_process_report(state, false);
 	skua_fd_report(state, regs, nr);
@@ -85,9 +88,11 @@ void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 		skua_state_drop(state);
 		return;
 	}
+	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
 	state->ids.valid = false;
 	state->exec = true;
+	skua_write_end(state);
 	if (state->process) {
 		skua_process_put(state->process);
 		state->process = NULL;
@@ -97,12 +102,14 @@ void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 bool skua_admits(u32 generation)
 {
 	const struct skua_state *state = skua_state_current();
+	const struct skua_subject *subject;
 
-	if (likely(!state) || generation == SKUA_NOT_STARTED)
+	if (generation == SKUA_NOT_STARTED)
 		return false;
-	if (skua_in_syscall(state))
-		return state->syscall_generation >= generation;
-	return READ_ONCE(state->armed);
+	if (state && (skua_in_syscall(state) ? state->syscall_generation >= generation : READ_ONCE(state->armed)))
+		return true;
+	subject = skua_subject();
+	return unlikely(subject) && (!subject->syscall_generation || subject->syscall_generation >= generation);
 }
 EXPORT_SYMBOL_GPL(skua_admits);
 
@@ -130,20 +137,22 @@ EXPORT_SYMBOL_GPL(skua_admits_exit);
 void skua_current_values(struct skua_values *values)
 {
 	const struct skua_state *state = skua_state_current();
+	const struct skua_subject *subject;
 	const struct skua_ids *ids;
 
 	memset(values, 0, sizeof(*values));
-	if (!state)
-		return;
-	if (skua_in_syscall(state)) {
+	if (state && skua_in_syscall(state)) {
 		ids = &state->syscall_ids;
 		values->syscall = state->syscall;
 		values->flags |= SKUA_FLAG_IN_SYSCALL;
 		if (state->stack_short)
 			values->flags |= SKUA_FLAG_STACK_SHORT;
-	} else if (READ_ONCE(state->armed)) {
+	} else if (state && READ_ONCE(state->armed)) {
 		ids = &state->ids;
 	} else {
+		subject = skua_subject();
+		if (subject)
+			*values = subject->values;
 		return;
 	}
 	values->trace_hi = ids->trace_hi;
