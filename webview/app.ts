@@ -117,8 +117,11 @@ export class TimelineApp {
     this.invalidate();
   }
 
-  /** Selects a span and brings row and time into view, moving as little as possible. */
-  goTo(span: number): void {
+  /**
+   * Selects a span and brings its row and time into view, moving as little as possible. `zoom`: when it would be too small to be seen, also
+   * come closer (a found span is to be looked at; walking with the arrow keys must not change the scale).
+   */
+  goTo(span: number, how: { readonly zoom: boolean } = { zoom: true }): void {
     if (this.model.layout.rowOfSpan(span) === undefined) {
       this.revealWhenPlaced = span;
       this.invalidate();
@@ -130,13 +133,14 @@ export class TimelineApp {
     const start = this.model.layout.start(span);
     const end = Math.min(this.model.layout.end(span), Math.max(this.model.edge(performance.now()), start));
     const { from, to } = this.view.target;
-    const width = to - from;
-    if (start >= from && end <= to && (end - start) / width > 0.004) return;
+    const small = how.zoom && (end - start) / (to - from) < 0.006;
+    const inside = start < to && end > from && (start >= from || end - start > (to - from) / 2);
+    if (inside && !small) return;
     this.leaveFollow();
-    const wanted =
-      end - start > width * 0.9 || (end - start) / width < 0.004 ? Math.max((end - start) * 3, 1000) : width;
-    const middle = (start + end) / 2;
-    this.moveTo({ from: middle - wanted / 2, to: middle + wanted / 2 });
+    const width = small ? Math.max((end - start) * 12, 1000) : to - from;
+    // A span longer than the window is shown from its start.
+    const middle = end - start > width ? start + width * 0.4 : (start + end) / 2;
+    this.moveTo({ from: middle - width / 2, to: middle + width / 2 });
   }
 
   /** Scrolls so that a span's row is visible below its sticky ancestors. */
@@ -219,6 +223,16 @@ export class TimelineApp {
     this.model.setHideOthers(!this.model.hideOthers);
     this.parts.toolbar.setFilter(this.model.hideOthers);
     this.announce(this.model.hideOthers ? 'Only matching spans are shown' : 'All spans are shown');
+    this.save();
+    this.invalidate();
+  }
+
+  setMerged(merged: boolean): void {
+    this.model.layout.setMerged(merged);
+    this.model.mergeChosen = true;
+    this.parts.toolbar.setMerged(merged);
+    this.scrollTo(0, true);
+    this.announce(merged ? 'Similar traces share their rows' : 'Each trace has its own rows');
     this.save();
     this.invalidate();
   }
@@ -388,6 +402,11 @@ export class TimelineApp {
     model.allCollapsed = saved.allCollapsed;
     for (const key of saved.collapsed) model.collapsed.add(key);
     model.hideOthers = saved.hideOthers;
+    if (saved.merged !== null) {
+      model.mergeChosen = true;
+      model.layout.setMerged(saved.merged);
+      this.parts.toolbar.setMerged(saved.merged);
+    }
     this.parts.toolbar.setFilter(saved.hideOthers);
     if (saved.query !== '') this.setSearch(saved.query);
     if (saved.range) this.select({ kind: 'range', window: saved.range }, { announce: false });
@@ -425,6 +444,7 @@ export class TimelineApp {
       this.link.post({ type: 'applied', seq: message.seq });
       this.dirty = true;
     }
+    if (model.mergeIfMany()) parts.toolbar.setMerged(true);
     const { changed, more } = model.update(() => performance.now(), LAYOUT_BUDGET_MS);
     if (changed) this.treeChanged();
     this.placeReveal();
@@ -510,7 +530,7 @@ export class TimelineApp {
     const spans = table.kernelSpans + table.userSpans;
     parts.toolbar.setCounts(
       spans === 0
-        ? model.state.text
+        ? ''
         : `${plural(table.traces.length, 'trace')} · ${plural(table.userSpans, 'span')} · ${plural(table.kernelSpans, 'system call')}${table.errors > 0 ? ` · ${formatCount(table.errors)} failed` : ''}`,
     );
     const { from, to } = this.view.window;
@@ -529,7 +549,7 @@ export class TimelineApp {
           ? model.query
           : undefined,
     });
-    parts.stage.element.classList.toggle('empty', spans === 0);
+    parts.frame.classList.toggle('empty', spans === 0);
   }
 
   private showMatches(): void {
@@ -597,6 +617,7 @@ export class TimelineApp {
       marks: model.marks,
       collapsed: [...model.collapsed].slice(0, 2000),
       allCollapsed: model.allCollapsed,
+      merged: model.mergeChosen ? model.layout.mergesSimilar : null,
       query: model.query,
       hideOthers: model.hideOthers,
       labelWidth: this.labelWidth,

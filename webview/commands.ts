@@ -112,6 +112,9 @@ export class CommandRunner {
         model.setAllCollapsed(false);
         app.invalidate();
         break;
+      case 'skua.timeline.toggleMerge':
+        app.setMerged(!model.layout.mergesSimilar);
+        break;
       case 'skua.timeline.toggleTable':
         app.togglePanel(true);
         parts.bottom.open('table');
@@ -212,16 +215,16 @@ export class CommandRunner {
     const { app } = this;
     const { selection, visible } = app.model;
     if (selection.kind === 'group') {
-      app.goTo(selection.spans[0] as number);
+      app.goTo(selection.spans[0] as number, { zoom: false });
       return;
     }
     if (selection.kind !== 'span') {
       const first = visible.rows[0]?.track.spans[0];
-      if (first !== undefined) app.goTo(first);
+      if (first !== undefined) app.goTo(first, { zoom: false });
       return;
     }
     const found = find(selection.index);
-    if (found >= 0) app.goTo(found);
+    if (found >= 0) app.goTo(found, { zoom: false });
     else app.announce(nothing);
   }
 

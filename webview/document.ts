@@ -55,6 +55,9 @@ export function createDocument(root: HTMLElement, app: TimelineApp): Parts {
     togglePanel: () => {
       app.togglePanel();
     },
+    toggleMerge: () => {
+      app.run('skua.timeline.toggleMerge');
+    },
     help: () => {
       help.toggle(true);
     },
@@ -225,6 +228,21 @@ function connectDocument(root: HTMLElement, stage: Stage, app: TimelineApp): voi
   };
   root.addEventListener('focusin', focused);
   root.addEventListener('focusout', focused);
+  // A ring around the whole timeline after every click would be noise; after Tab it is needed.
+  document.addEventListener(
+    'keydown',
+    () => {
+      root.classList.add('by-keyboard');
+    },
+    true,
+  );
+  document.addEventListener(
+    'pointerdown',
+    () => {
+      root.classList.remove('by-keyboard');
+    },
+    true,
+  );
   window.addEventListener('blur', () => {
     app.link.post({ type: 'focus', focused: false });
   });

@@ -17,6 +17,8 @@ import type { TimeWindow } from './view/viewport';
 /** With more rows than this the list of rows is renewed only now and then while data streams in. */
 const MANY_ROWS = 20_000;
 const RENEW_MANY_ROWS_MS = 150;
+/** Traces from which a recording is shown with similar traces merged. */
+export const MERGE_FROM = 150;
 /** Lost windows that touch are drawn as one; more than this are not drawn one by one. */
 const MAX_LOST_WINDOWS = 500;
 
@@ -40,13 +42,15 @@ export class Model {
   /** Query being shown; '' when there is none. */
   query = '';
   hideOthers = false;
+  /** The user has said whether similar traces are merged. */
+  mergeChosen = false;
   private filterStale = false;
   private renewedAt = 0;
   private reportedLosses: readonly LossWindow[] = [];
   private spanLosses: LossWindow[] = [];
 
   readonly isCollapsed = (row: Row): boolean =>
-    row.children.length > 0 && this.collapsed.has(row.key) !== (this.allCollapsed && row.isTraceHead);
+    row.children.length > 0 && this.collapsed.has(row.key) !== (this.allCollapsed && row.isHead);
 
   /** First start and last end; a second from zero while there is nothing. */
   get extent(): TimeWindow {
@@ -129,6 +133,16 @@ export class Model {
     this.filterStale = true;
   }
 
+  /** A recorded trace file with very many traces is shown merged from the start, unless the user has chosen. */
+  mergeIfMany(): boolean {
+    if (this.mergeChosen || this.layout.mergesSimilar || this.state.kind !== 'ended') return false;
+    if (this.table.traces.length < MERGE_FROM || this.table.size < this.expectedSpans) return false;
+    // Only when loading: rows that rearrange themselves after a run was watched would confuse.
+    if (this.expectedSpans === 0) return false;
+    this.layout.setMerged(true);
+    return true;
+  }
+
   toggle(row: Row): void {
     if (!this.collapsed.delete(row.key)) this.collapsed.add(row.key);
     this.layout.structureChanged = true;
@@ -145,7 +159,7 @@ export class Model {
     for (let row = this.layout.rowOfSpan(i)?.parent; row; row = row.parent) {
       if (this.isCollapsed(row)) this.toggle(row);
     }
-    const head = this.layout.traces[this.table.trace[i] as number]?.roots[0];
+    const head = this.layout.headOf(i);
     const own = this.layout.rowOfSpan(i);
     if (head && own !== head && this.isCollapsed(head)) this.toggle(head);
     this.renew();

@@ -12,6 +12,8 @@ export interface ViewState {
   readonly marks: readonly number[];
   readonly collapsed: readonly string[];
   readonly allCollapsed: boolean;
+  /** Similar traces merged; null while the user has not chosen. */
+  readonly merged: boolean | null;
   readonly query: string;
   readonly hideOthers: boolean;
   readonly labelWidth: number;
@@ -45,6 +47,7 @@ export function readViewState(saved: unknown): ViewState | undefined {
     marks: numbers(s.marks),
     collapsed: strings(s.collapsed),
     allCollapsed: s.allCollapsed === true,
+    merged: typeof s.merged === 'boolean' ? s.merged : null,
     query: typeof s.query === 'string' ? s.query : '',
     hideOthers: s.hideOthers === true,
     labelWidth: finite(s.labelWidth) ? s.labelWidth : 0,

@@ -237,6 +237,13 @@ export const TIMELINE_COMMANDS = [
     vscodeKey: 'alt+e',
   },
   {
+    id: 'skua.timeline.toggleMerge',
+    title: 'Merge or Separate Similar Traces',
+    group: 'View',
+    keys: [key('KeyG')],
+    vscodeKey: 'g',
+  },
+  {
     id: 'skua.timeline.toggleTable',
     title: 'Show or Hide Table of Spans',
     group: 'View',

@@ -16,6 +16,11 @@ export function parseStack(textual: string): readonly ParsedFrame[] {
     const inlined = /\[inlined\]|\(inlined\)/.test(raw);
     const line = raw.replace(/\s*(\[inlined\]|\(inlined\))\s*/g, ' ').trim();
     if (line === '') continue;
+    // `… (stack-truncated)`: why the stack ends here.
+    if (line.startsWith('…')) {
+      frames.push({ label: line, inlined: false });
+      continue;
+    }
     // The last parenthesis: C++ names contain parentheses themselves.
     const open = line.endsWith(')') ? line.lastIndexOf(' (') : -1;
     if (open < 0) {

@@ -85,8 +85,7 @@ export class TreeTable {
       if (first < 0 || !this.expandedSpans.has(span)) return;
       for (const child of layout.childrenOf(span)) addSpan(child, trace, level + 1);
     };
-    for (const roots of layout.inOrder()) {
-      const trace = roots[0]?.trace ?? 0;
+    for (const trace of layout.tracesInOrder()) {
       nodes.push({ trace, span: -1, level: 1, children: true });
       if (this.expandedTraces.has(trace)) for (const root of layout.rootsOf(trace)) addSpan(root, trace, 2);
     }

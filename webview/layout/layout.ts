@@ -19,17 +19,23 @@ import { Track } from './track';
 export const MAX_LANES = 32;
 const NONE = -1;
 
-interface TraceLayout {
+/** What is laid out together: one trace, or all traces with the same root when similar ones are merged. */
+interface Section {
+  readonly key: string;
+  readonly traces: Set<number>;
   roots: Row[];
   dirty: boolean;
-  /** Laid out again not before this time (ms of the caller's clock): keeps a huge trace from eating every frame. */
+  /** Laid out again not before this time (ms of the caller's clock): keeps a huge section from eating every frame. */
   notBefore: number;
-  /** Spans added since it became dirty or was built. */
   firstStart: number;
 }
 
 export class Layout {
-  readonly traces: TraceLayout[] = [];
+  private readonly sections: Section[] = [];
+  private readonly sectionByKey = new Map<string, number>();
+  /** Section of each trace. */
+  private readonly sectionOf: number[] = [];
+  private merged = false;
   /** Row id of each span, NONE when it is in no row (not laid out yet, or hidden by the filter). */
   private rowOf = new Int32Array(1024).fill(NONE);
   /** Children of each span as a list in order of start, valid for laid-out traces. */
@@ -40,7 +46,7 @@ export class Layout {
   private readonly placeholderTimes = new Map<number, { start: number; end: number }>();
   private readonly rows = new Map<number, Row>();
   private nextRowId = 0;
-  private readonly dirtyTraces = new Set<number>();
+  private readonly dirtySections = new Set<number>();
   private filter: ((i: number) => boolean) | undefined;
   /** Set when rows came or went: the flattened list is out of date. */
   structureChanged = false;
@@ -86,68 +92,155 @@ export class Layout {
     return spans.sort((a, b) => this.start(a) - this.start(b));
   }
 
+  /** First row of the section a span's trace is in. */
+  headOf(i: number): Row | undefined {
+    return this.sections[this.sectionOf[this.table.trace[i] as number] ?? -1]?.roots[0];
+  }
+
+  get mergesSimilar(): boolean {
+    return this.merged;
+  }
+
+  /** Traces with the same root (service and name) share a section, as if they were siblings; or each has its own. */
+  setMerged(merged: boolean): void {
+    if (merged === this.merged) return;
+    this.merged = merged;
+    for (const section of this.sections) this.forget(section.roots);
+    this.sections.length = 0;
+    this.sectionByKey.clear();
+    this.sectionOf.length = 0;
+    this.dirtySections.clear();
+    this.structureChanged = true;
+    for (let trace = 0; trace < this.table.spansOfTrace.length; trace++) this.markDirty(trace, true);
+  }
+
   /** Shows only spans for which `keep` is true, and their ancestors; undefined shows all. Lays everything out anew. */
   setFilter(keep: ((i: number) => boolean) | undefined): void {
     this.filter = keep && this.withAncestors(keep);
-    for (let trace = 0; trace < this.table.spansOfTrace.length; trace++) this.markDirty(trace, true);
+    this.compact();
   }
 
   /** Takes over what a delta has changed in the table. */
   apply(change: TableChange): void {
     this.ensureCapacity();
+    if (this.merged) {
+      this.reassign(change.added);
+      this.reassign(change.moved);
+    }
     for (const i of change.moved) this.markDirty(this.table.trace[i] as number);
     change.touched.forEach((i, at) => {
       const row = this.rowOfSpan(i);
-      if (row && !this.traceLayout(row.trace).dirty)
+      if (row && !this.section(this.table.trace[i] as number).dirty) {
         row.track.refresh(i, change.durationsBefore[at] as number);
+      }
     });
     for (const i of change.added) if (!this.tryAppend(i)) this.markDirty(this.table.trace[i] as number);
   }
 
-  /** Lays out traces that need it until `deadline` (of `clock`, ms). Returns whether any still waits. */
+  /** Lays out sections that need it until `deadline` (of `clock`, ms). Returns whether any still waits. */
   update(clock: () => number, deadline: number): boolean {
-    for (const trace of this.dirtyTraces) {
-      const layout = this.traces[trace] as TraceLayout;
+    for (const at of this.dirtySections) {
+      const section = this.sections[at] as Section;
       const began = clock();
-      if (layout.notBefore > began) continue;
-      this.build(trace);
-      this.dirtyTraces.delete(trace);
+      if (section.notBefore > began) continue;
+      this.build(at);
+      this.dirtySections.delete(at);
       const now = clock();
-      layout.notBefore = now - began > 4 ? now + (now - began) * 5 : 0;
+      section.notBefore = now - began > 4 ? now + (now - began) * 5 : 0;
       if (now >= deadline) break;
     }
-    return this.dirtyTraces.size > 0;
+    return this.dirtySections.size > 0;
   }
 
-  /** Lays out everything at once, whatever it costs (tests, the end of loading). */
+  /** Lays out everything at once, whatever it costs. */
   updateAll(): void {
-    for (const trace of this.dirtyTraces) this.build(trace);
-    this.dirtyTraces.clear();
+    for (const at of this.dirtySections) this.build(at);
+    this.dirtySections.clear();
   }
 
-  /** Traces in order of their first span's start. */
+  /** Top rows of each section, in order of the first span's start. */
   inOrder(): readonly (readonly Row[])[] {
-    const shown = this.traces.filter((layout) => layout.roots.length > 0);
-    return shown.sort((a, b) => a.firstStart - b.firstStart).map((layout) => layout.roots);
+    const shown = this.sections.filter((section) => section.roots.length > 0);
+    return shown.sort((a, b) => a.firstStart - b.firstStart).map((section) => section.roots);
   }
 
-  /** After a run has ended rows can be packed as if everything had been known from the start. */
+  /** Traces that have something to show, in order of their first span's start. */
+  tracesInOrder(): readonly number[] {
+    const first = this.table.spansOfTrace.map((spans) => {
+      let start = Infinity;
+      for (const i of spans) if (this.rowOf[i] !== NONE) start = Math.min(start, this.start(i));
+      return start;
+    });
+    return [...first.keys()]
+      .filter((t) => first[t] !== Infinity)
+      .sort((a, b) => (first[a] as number) - (first[b] as number));
+  }
+
+  /** Lays everything out as if all had been known from the start: after a run has ended, rows need less room. */
   compact(): void {
-    for (let trace = 0; trace < this.traces.length; trace++) this.markDirty(trace, true);
+    for (let trace = 0; trace < this.table.spansOfTrace.length; trace++) this.markDirty(trace, true);
   }
 
   private markDirty(trace: number, now = false): void {
-    const layout = this.traceLayout(trace);
-    layout.dirty = true;
-    if (now) layout.notBefore = 0;
-    this.dirtyTraces.add(trace);
+    const section = this.section(trace);
+    section.dirty = true;
+    if (now) section.notBefore = 0;
+    this.dirtySections.add(this.sectionOf[trace] as number);
   }
 
-  private traceLayout(trace: number): TraceLayout {
-    while (this.traces.length <= trace) {
-      this.traces.push({ roots: [], dirty: false, notBefore: 0, firstStart: Infinity });
+  private section(trace: number): Section {
+    let at = this.sectionOf[trace];
+    if (at === undefined) {
+      at = this.sectionFor(this.sectionKey(trace));
+      this.sectionOf[trace] = at;
+      (this.sections[at] as Section).traces.add(trace);
     }
-    return this.traces[trace] as TraceLayout;
+    return this.sections[at] as Section;
+  }
+
+  private sectionFor(key: string): number {
+    let at = this.sectionByKey.get(key);
+    if (at === undefined) {
+      at =
+        this.sections.push({
+          key,
+          traces: new Set(),
+          roots: [],
+          dirty: false,
+          notBefore: 0,
+          firstStart: Infinity,
+        }) - 1;
+      this.sectionByKey.set(key, at);
+    }
+    return at;
+  }
+
+  private sectionKey(trace: number): string {
+    if (!this.merged) return this.table.traces[trace] ?? String(trace);
+    const { table } = this;
+    const root = table.spansOfTrace[trace]?.find(
+      (i) => table.parent[i] === NONE && !table.has(i, SPAN_FLAG.placeholder),
+    );
+    return root === undefined
+      ? 'not reported'
+      : `${table.text(table.service[root] as number)}: ${table.nameOf(root)}`;
+  }
+
+  /** With merged traces, a root that becomes known decides where its trace belongs. */
+  private reassign(spans: readonly number[]): void {
+    for (const i of spans) {
+      if (this.table.parent[i] !== NONE || this.table.has(i, SPAN_FLAG.placeholder)) continue;
+      const trace = this.table.trace[i] as number;
+      const was = this.sectionOf[trace];
+      const at = this.sectionFor(this.sectionKey(trace));
+      if (was === at) continue;
+      if (was !== undefined) {
+        this.markDirty(trace);
+        (this.sections[was] as Section).traces.delete(trace);
+      }
+      this.sectionOf[trace] = at;
+      (this.sections[at] as Section).traces.add(trace);
+    }
   }
 
   private ensureCapacity(): void {
@@ -173,7 +266,7 @@ export class Layout {
    */
   private tryAppend(i: number): boolean {
     const trace = this.table.trace[i] as number;
-    if (this.traceLayout(trace).dirty) return false;
+    if (this.section(trace).dirty) return false;
     // With a filter on, whether it matches is known later; then the filter is set again.
     if (this.filter && !this.filter(i)) return true;
     // Nothing to show before its first child comes, which then finds its parent without a row.
@@ -186,12 +279,11 @@ export class Layout {
     if (!parentRow || (previous !== NONE && this.start(previous) > start)) return false;
     if (!this.stretchPlaceholder(parent, parentRow, i)) return false;
     const kind: RowKind = this.table.has(i, SPAN_FLAG.kernel) ? 'kernel' : 'user';
-    const thread = kind === 'kernel' ? (this.table.thread[i] as number) : 0;
-    const lanes = parentRow.children.filter((row) => row.kind === kind && row.thread === thread);
-    let row = lanes.find((lane) => lane.track.lastStart <= start && lane.track.lastEnd <= start);
+    const lanes = parentRow.children.filter((lane) => lane.kind === kind);
+    let row = this.laneFor(i, lanes);
     if (!row) {
       if (lanes.length >= MAX_LANES) return false;
-      row = this.addRow(trace, parentRow, kind, thread, lanes.length);
+      row = this.addRow(parentRow.section, parentRow, kind, lanes.length);
       insertInOrder(parentRow.children, row);
     }
     this.place(i, row);
@@ -225,18 +317,30 @@ export class Layout {
     this.rowOf[i] = row.id;
   }
 
-  private addRow(trace: number, parent: Row | undefined, kind: RowKind, thread: number, lane: number): Row {
-    const tid = kind === 'kernel' ? String(this.table.threads[thread]?.tid ?? -1) : '';
-    const step = `${kind === 'kernel' ? 'k' : 'u'}${tid}.${lane}`;
+  /** The row in which a span can be appended; the same rule as in `pack`, by the last span of each row. */
+  private laneFor(i: number, lanes: readonly Row[]): Row | undefined {
+    const { table } = this;
+    const start = table.start[i] as number;
+    const free = lanes.filter(({ track }) => track.lastStart <= start && track.lastEnd <= start);
+    const last = ({ track }: Row) => track.spans.at(-1) ?? NONE;
+    const sameParent = (row: Row) => table.parent[last(row)] === table.parent[i];
+    if (!table.has(i, SPAN_FLAG.kernel)) return free[0];
+    return (
+      free.find((row) => sameParent(row) && table.thread[last(row)] === table.thread[i]) ??
+      free.find((row) => !sameParent(row))
+    );
+  }
+
+  private addRow(section: number, parent: Row | undefined, kind: RowKind, lane: number): Row {
     const row: Row = {
       id: this.nextRowId++,
-      trace,
+      section,
       kind,
-      thread,
       parent,
       depth: parent ? parent.depth + 1 : 0,
-      isTraceHead: false,
-      key: `${parent ? parent.key : (this.table.traces[trace] ?? '')}/${step}`,
+      isHead: false,
+      roots: 0,
+      key: `${parent ? parent.key : (this.sections[section]?.key ?? '')}/${kind === 'kernel' ? 'k' : 'u'}${lane}`,
       track: new Track(this.table, this),
       children: [],
     };
@@ -245,13 +349,14 @@ export class Layout {
     return row;
   }
 
-  /** Lays out one trace from nothing. */
-  private build(trace: number): void {
-    const layout = this.traceLayout(trace);
-    this.forget(layout.roots);
-    layout.dirty = false;
+  /** Lays out one section from nothing. */
+  private build(at: number): void {
+    const section = this.sections[at] as Section;
+    this.forget(section.roots);
+    section.dirty = false;
     this.structureChanged = true;
-    const all = this.table.spansOfTrace[trace] ?? [];
+    const all: number[] = [];
+    for (const trace of section.traces) for (const i of this.table.spansOfTrace[trace] ?? []) all.push(i);
     for (const i of all) {
       this.rowOf[i] = NONE;
       this.firstChild[i] = NONE;
@@ -268,42 +373,57 @@ export class Layout {
       if (parent === NONE || Number.isNaN(this.start(parent))) roots.push(i);
       else this.link(i, parent);
     }
-    layout.roots = this.pack(trace, undefined, roots);
-    layout.firstStart = roots.length > 0 ? this.start(roots[0] as number) : Infinity;
-    const queue = [...layout.roots];
-    for (let at = 0; at < queue.length; at++) {
-      const row = queue[at] as Row;
+    section.roots = this.pack(at, undefined, roots);
+    section.firstStart = roots.length > 0 ? this.start(roots[0] as number) : Infinity;
+    const queue = [...section.roots];
+    for (let next = 0; next < queue.length; next++) {
+      const row = queue[next] as Row;
       const children: number[] = [];
       for (const i of row.track.spans) for (const child of this.childrenOf(i)) children.push(child);
       sortByStart(children, this.start);
-      row.children.push(...this.pack(trace, row, children));
-      queue.push(...row.children);
+      row.children.push(...this.pack(at, row, children));
+      for (const child of row.children) queue.push(child);
     }
-    const head = layout.roots[0];
-    if (head) head.isTraceHead = true;
+    const head = section.roots[0];
+    if (head) {
+      head.isHead = true;
+      head.roots = roots.length;
+    }
   }
 
-  /** Distributes spans, sorted by start, over rows: by kind and thread, then first row that is free. System calls come first. */
-  private pack(trace: number, parent: Row | undefined, spans: readonly number[]): Row[] {
-    const groups = new Map<number, { readonly lanes: Row[]; readonly ends: number[] }>();
+  /**
+   * Distributes spans, sorted by start, over rows: the first row that is free. System calls have rows of their own, and those of different
+   * threads within one parent never share a row.
+   */
+  private pack(section: number, parent: Row | undefined, spans: readonly number[]): Row[] {
+    const groups: Readonly<Record<RowKind, { readonly lanes: Row[]; readonly ends: number[] }>> = {
+      kernel: { lanes: [], ends: [] },
+      user: { lanes: [], ends: [] },
+    };
+    /** Per parent span: the row of each of its threads. */
+    const bound = new Map<number, Map<number, number>>();
     for (const i of spans) {
-      const kernel = this.table.has(i, SPAN_FLAG.kernel);
-      const thread = kernel ? (this.table.thread[i] as number) : 0;
-      const key = kernel ? thread : NONE;
-      let group = groups.get(key);
-      if (!group) groups.set(key, (group = { lanes: [], ends: [] }));
+      const kind: RowKind = this.table.has(i, SPAN_FLAG.kernel) ? 'kernel' : 'user';
+      const { lanes, ends } = groups[kind];
       const start = this.start(i);
-      let lane = group.ends.findIndex((end) => end <= start);
-      if (lane < 0) lane = Math.min(group.lanes.length, MAX_LANES - 1);
-      let row = group.lanes[lane];
-      if (!row)
-        group.lanes.push((row = this.addRow(trace, parent, kernel ? 'kernel' : 'user', thread, lane)));
-      this.place(i, row);
-      group.ends[lane] = Math.max(group.ends[lane] ?? -Infinity, this.end(i));
+      let lane: number;
+      if (kind === 'kernel') {
+        const above = this.table.parent[i] as number;
+        let threads = bound.get(above);
+        if (!threads) bound.set(above, (threads = new Map<number, number>()));
+        lane = kernelLane(threads, this.table.thread[i] as number, ends, start);
+      } else {
+        lane = ends.findIndex((end) => end <= start);
+      }
+      if (lane < 0) lane = Math.min(lanes.length, MAX_LANES - 1);
+      while (lanes.length <= lane) lanes.push(this.addRow(section, parent, kind, lanes.length));
+      this.place(i, lanes[lane] as Row);
+      ends[lane] = Math.max(ends[lane] ?? -Infinity, this.end(i));
     }
-    const rows = [...groups.values()].flatMap((group) => group.lanes);
     // At the top user spans come first: the head names the trace. Below, a span's own system calls stand directly under it.
-    return rows.sort((a, b) => (parent ? order(a) - order(b) : order(b) - order(a)) || a.id - b.id);
+    return parent
+      ? [...groups.kernel.lanes, ...groups.user.lanes]
+      : [...groups.user.lanes, ...groups.kernel.lanes];
   }
 
   private timePlaceholders(spans: readonly number[]): void {
@@ -343,7 +463,21 @@ export class Layout {
   }
 }
 
-const order = (row: Row): number => (row.kind === 'kernel' ? 0 : 1);
+/** Row for a system call: that of its thread when free, else the first free one no other thread of the parent has; -1 for a new one. */
+function kernelLane(
+  threads: Map<number, number>,
+  thread: number,
+  ends: readonly number[],
+  start: number,
+): number {
+  const own = threads.get(thread);
+  if (own !== undefined && (ends[own] as number) <= start) return own;
+  const taken = new Set(threads.values());
+  let lane = ends.findIndex((end, at) => end <= start && !taken.has(at));
+  if (lane < 0 && ends.length < MAX_LANES) lane = ends.length;
+  if (own === undefined && lane >= 0) threads.set(thread, lane);
+  return lane;
+}
 
 /** Keeps kernel rows before user rows when a row is added later. */
 function insertInOrder(rows: Row[], row: Row): void {

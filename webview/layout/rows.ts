@@ -5,14 +5,14 @@ export type RowKind = 'user' | 'kernel';
 
 export interface Row {
   readonly id: number;
-  readonly trace: number;
+  readonly section: number;
   readonly kind: RowKind;
-  /** Thread table index of a kernel row; 0 for user rows. */
-  readonly thread: number;
   readonly parent: Row | undefined;
   readonly depth: number;
-  /** The first row of its trace stands for the whole trace. */
-  isTraceHead: boolean;
+  /** The first row of its section (a trace, or similar traces) stands for all of it. */
+  isHead: boolean;
+  /** Of a head: root spans in the section. */
+  roots: number;
   /** Stable across rebuilds and reloads: names the row in the saved state. */
   readonly key: string;
   readonly track: Track;
@@ -24,7 +24,7 @@ export const ROW_HEIGHT = { head: 24, user: 22, kernel: 18 } as const;
 export const TRACE_GAP = 6;
 
 export const rowHeight = (row: Row): number =>
-  row.isTraceHead ? ROW_HEIGHT.head : row.kind === 'user' ? ROW_HEIGHT.user : ROW_HEIGHT.kernel;
+  row.isHead ? ROW_HEIGHT.head : row.kind === 'user' ? ROW_HEIGHT.user : ROW_HEIGHT.kernel;
 
 /** The rows that are not hidden in a collapsed one, top to bottom, with their places. */
 export interface VisibleRows {
@@ -43,7 +43,7 @@ export function flatten(traces: Iterable<readonly Row[]>, isCollapsed: (row: Row
   const indexOf = new Map<Row, number>();
   let top = 0;
   const add = (row: Row) => {
-    if (row.isTraceHead && rows.length > 0) top += TRACE_GAP;
+    if (row.isHead && rows.length > 0) top += TRACE_GAP;
     indexOf.set(row, rows.length);
     rows.push(row);
     tops.push(top);

@@ -218,7 +218,7 @@ function frameItem(frame: DetailFrame, i: number, index: number, actions: Detail
     frame.inlined ? el('span', { class: 'chip', title: 'Inlined into its caller' }, 'inlined') : undefined,
     frame.source
       ? sourceLink(frame.source, index, i, actions)
-      : el('span', { class: 'path' }, frame.module ?? 'no line known'),
+      : el('span', { class: 'path' }, frame.module ?? ''),
   );
 }
 

@@ -39,6 +39,7 @@ const ICONS = {
   up: 'm8 5 5 5-.9.9L8 6.8 3.9 10.9 3 10l5-5Z',
   down: 'm8 11-5-5 .9-.9L8 9.2l4.1-4.1.9.9-5 5Z',
   copy: 'M5 2h8v9h-2v3H3V5h2V2Zm1.3 3H11v4.7h.7V3.3H6.3V5ZM4.3 6.3v6.4h5.4V6.3H4.3Z',
+  merge: 'M3 2.5h10V4H3V2.5Zm4.3 3h1.4v3.6l1.6-1.6 1 1L8 11.8 4.7 8.5l1-1 1.6 1.6V5.5ZM3 12h10v1.5H3V12Z',
   panel: 'M2 2.5h12v11H2v-11Zm1.3 1.3v4.4h9.4V3.8H3.3Zm0 5.7v2.7h9.4V9.5H3.3Z',
 } as const;
 export type IconName = keyof typeof ICONS;

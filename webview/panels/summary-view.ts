@@ -3,6 +3,13 @@ import { formatCount, formatDuration, plural } from '../../common/view/format';
 import type { Aggregate } from '../aggregate';
 import { el, link } from './dom';
 
+/** A bar as long as `share` (0…1) of its column. */
+function shareBar(share: number): HTMLElement {
+  const bar = el('span', {});
+  bar.style.width = `${Math.max(1, share * 100)}%`;
+  return el('span', { class: 'share', 'aria-hidden': 'true' }, bar);
+}
+
 const MAX_NAMES = 200;
 
 export function renderSummary(
@@ -42,7 +49,7 @@ export function renderSummary(
       el(
         'td',
         { class: 'number bar-cell' },
-        el('meter', { min: 0, max: Math.max(1, most), value: sum.total, 'aria-hidden': 'true' }),
+        shareBar(sum.total / Math.max(1, most)),
         formatDuration(sum.total),
       ),
       el('td', { class: 'number' }, formatDuration(sum.total / sum.count)),

@@ -14,6 +14,7 @@ export interface ToolbarActions {
   fit(): void;
   toggleFollow(): void;
   togglePanel(): void;
+  toggleMerge(): void;
   help(): void;
   exportTrace(): void;
   stop(): void;
@@ -27,6 +28,7 @@ export interface Toolbar {
   setFollow(following: boolean): void;
   setFilter(on: boolean): void;
   setPanel(open: boolean): void;
+  setMerged(merged: boolean): void;
   setSearch(query: string): void;
   /** `problem`: why the query cannot be run. */
   setMatches(status: { readonly text: string; readonly problem?: string }): void;
@@ -112,6 +114,7 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
     }),
     fit: button({ label: 'Show the whole trace (0)', icon: 'fit', onClick: actions.fit }),
     follow: button({ label: 'Follow the live edge (Space)', icon: 'follow', onClick: actions.toggleFollow }),
+    merge: button({ label: 'Merge similar traces (G)', icon: 'merge', onClick: actions.toggleMerge }),
     panel: button({ label: 'Show or hide details (Q)', icon: 'panel', onClick: actions.togglePanel }),
     export: button({ label: 'Save or export this trace', icon: 'export', onClick: actions.exportTrace }),
     stop: button({ label: 'Stop the program and the session', icon: 'stop', onClick: actions.stop }),
@@ -136,7 +139,7 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
       get('filter').element,
       duration.element,
     ),
-    group('view', 'follow', 'zoomOut', 'zoomIn', 'fit', 'panel', 'export', 'help'),
+    group('view', 'follow', 'zoomOut', 'zoomIn', 'fit', 'merge', 'panel', 'export', 'help'),
   );
   return {
     element,
@@ -148,6 +151,8 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
       get('follow').setVisible(run.kind === 'running');
     },
     setCounts(text) {
+      // Every frame comes here: the same text again would cost a layout.
+      if (counts.textContent === text) return;
       counts.textContent = text;
       counts.title = text;
     },
@@ -156,6 +161,9 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
     },
     setFilter(on) {
       get('filter').setPressed(on);
+    },
+    setMerged(merged) {
+      get('merge').setPressed(merged);
     },
     setPanel(open) {
       get('panel').setPressed(open);

@@ -98,7 +98,7 @@ function drawSticky(
 
 function rowBackground(scene: Scene, list: DrawList, row: Row, y: number): void {
   const h = rowHeight(row);
-  if (row.isTraceHead) {
+  if (row.isHead) {
     list.add('fill', 'headRow', 0, y, scene.width, h);
     list.add('fill', 'border', 0, y - 1, scene.width, 1);
   }
@@ -116,8 +116,8 @@ function rowBars(
   y: number,
 ): void {
   const h = rowHeight(row);
-  hits.beginRow(row, y, y + h, row.children.length > 0 || row.isTraceHead ? twistyX(row) + 16 : 0);
-  const inset = row.isTraceHead ? 3 : 2;
+  hits.beginRow(row, y, y + h, row.children.length > 0 || row.isHead ? twistyX(row) + 16 : 0);
+  const inset = row.isHead ? 3 : 2;
   bars.draw(row, y + inset, h - inset * 2);
   const { selection } = scene;
   if (selection.kind === 'span' && scene.layout.rowOfSpan(selection.index) === row) {
@@ -144,10 +144,10 @@ function label(scene: Scene, list: DrawList, row: Row, y: number): void {
   }
   const valueWidth = value === '' ? 0 : Math.min(72, scene.labelWidth * 0.3);
   const room = scene.labelWidth - x - 18 - valueWidth - 8;
-  const op = row.isTraceHead ? 'textBold' : 'text';
+  const op = row.isHead ? 'textBold' : 'text';
   if (room > 20) {
     // About 6.6 px a character: the context gets what the name leaves.
-    const nameWidth = Math.min(room, name.length * (row.isTraceHead ? 7.2 : 6.6) + 6);
+    const nameWidth = Math.min(room, name.length * (row.isHead ? 7.2 : 6.6) + 6);
     list.add(op, row.kind === 'kernel' ? 'dim' : 'text', x + 18, y, nameWidth, h, name);
     if (context !== '' && room - nameWidth > 24) {
       list.add('text', 'dim', x + 18 + nameWidth, y, room - nameWidth, h, context);

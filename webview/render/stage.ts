@@ -3,7 +3,7 @@ import { el } from '../panels/dom';
 import type { Overview } from '../view/overview';
 import { OVERVIEW_BINS } from '../view/overview';
 import type { TimeWindow } from '../view/viewport';
-import { PAINT_CODE, DrawList } from './draw-list';
+import { DrawList, OPS, PAINT_CODE } from './draw-list';
 import { RULER_HEIGHT, buildFrame, scaleOf } from './frame';
 import { HitMap } from './hit-map';
 import { Painter } from './paint';
@@ -32,6 +32,8 @@ export class Stage {
   private readonly canvas = el('canvas', { 'aria-hidden': 'true' }) as HTMLCanvasElement;
   private readonly layer = el('canvas', { 'aria-hidden': 'true' }) as HTMLCanvasElement;
   private readonly strip = el('canvas', { 'aria-hidden': 'true' }) as HTMLCanvasElement;
+  private readonly bins = document.createElement('canvas');
+  private binsKey = '';
   private readonly painter: Painter;
   private ratio = 1;
   private spacerHeight = -1;
@@ -59,6 +61,7 @@ export class Stage {
   readTheme(): void {
     this.theme = readTheme(document.documentElement);
     this.painter.setTheme(this.theme);
+    this.binsKey = '';
   }
 
   /** Takes over the size the layout gives it. True when it changed. */
@@ -88,6 +91,16 @@ export class Stage {
   draw(scene: Scene): void {
     buildFrame(scene, this.list, this.hits);
     this.painter.paint(this.list, this.ratio);
+    this.noteSelection(scene);
+  }
+
+  /** Tells the outside (tests in a real editor, above all) where the selected span has been drawn: `[x, y, width, height]`. */
+  private noteSelection(scene: Scene): void {
+    const box = scene.selection.kind === 'span' ? selectionBox(this.list) : undefined;
+    const text = box && JSON.stringify(box);
+    if (text === this.element.dataset['selection']) return;
+    if (text === undefined) delete this.element.dataset['selection'];
+    else this.element.dataset['selection'] = text;
   }
 
   /** What follows the mouse: a line with its time, and the range being drawn. */
@@ -133,7 +146,7 @@ export class Stage {
     c.fillStyle = this.colour('background');
     c.fillRect(0, 0, width, h);
     const px = width / (extent.to - extent.from);
-    this.drawBins(c, overview, extent, px, width);
+    c.drawImage(this.binsImage(overview, extent, width), 0, 0, width, h);
     c.fillStyle = this.colour('mark');
     for (const time of matchTimes) c.fillRect((time - extent.from) * px, 0, 1, 4);
     const x0 = Math.max(0, (view.from - extent.from) * px);
@@ -148,6 +161,18 @@ export class Stage {
     c.strokeRect(x0 + 0.75, 0.75, Math.max(1.5, x1 - x0 - 1.5), h - 1.5);
     c.fillStyle = this.colour('border');
     c.fillRect(0, h - 1, width, 1);
+  }
+
+  /** The histogram, drawn again only when it has changed. */
+  private binsImage(overview: Overview, extent: TimeWindow, width: number): HTMLCanvasElement {
+    const key = [overview.version, extent.from, extent.to, width, this.ratio, this.theme.kind].join();
+    if (key === this.binsKey) return this.bins;
+    this.binsKey = key;
+    resize(this.bins, width, OVERVIEW_HEIGHT, this.ratio);
+    const c = context(this.bins);
+    c.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    this.drawBins(c, overview, extent, width / (extent.to - extent.from), width);
+    return this.bins;
   }
 
   /** Height of a column: logarithm of the number of spans, so that a lone call is seen beside ten thousand. */
@@ -198,6 +223,15 @@ export class Stage {
   private colour(paint: string): string {
     return this.theme.fill[PAINT_CODE[paint] ?? 0] ?? '#888888';
   }
+}
+
+/** Place of the frame around the selection; the last one drawn lies on top. */
+function selectionBox(list: DrawList): readonly number[] | undefined {
+  for (let i = list.length - 1; i >= 0; i--) {
+    if (list.op[i] !== OPS.indexOf('frame') || list.paint[i] !== PAINT_CODE['selection']) continue;
+    return Array.from(list.box.subarray(i * 4, i * 4 + 4), (n) => Math.round(n));
+  }
+  return undefined;
 }
 
 function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {

@@ -112,7 +112,11 @@ export function readTheme(element: HTMLElement): Theme {
   const on: Record<string, string> = {};
   const outline: Record<string, string> = {};
   for (const name of CATEGORY_NAMES) {
-    const colour = parse(variable(CLASS_VARIABLES[name], CLASS_FALLBACK[name]));
+    // The light theme's description colour is that of its text: grey has to be mixed.
+    const colour =
+      name === 'other'
+        ? mix(foreground, background, 0.5)
+        : parse(variable(CLASS_VARIABLES[name], CLASS_FALLBACK[name]));
     // A little calmer than the chart colours, which are made for thin lines.
     const bar = contrast ? colour : mix(colour, background, 0.82);
     fill[`class-${name}`] = css(bar);

@@ -10,6 +10,8 @@ export class Overview {
   readonly user = new Uint32Array(OVERVIEW_BINS);
   readonly kernel = new Uint32Array(OVERVIEW_BINS);
   readonly errors = new Uint32Array(OVERVIEW_BINS);
+  /** Changes whenever the counts do. */
+  version = 0;
 
   /** Start of bin 0 and width of a bin, ns; width 0 while empty. */
   get range(): { readonly origin: number; readonly binNs: number } {
@@ -18,6 +20,7 @@ export class Overview {
 
   add(start: number, kernel: boolean, error: boolean): void {
     if (!Number.isFinite(start)) return;
+    this.version += 1;
     if (this.binNs === 0) {
       this.origin = start;
       this.binNs = 1000;
@@ -31,6 +34,7 @@ export class Overview {
   }
 
   clear(): void {
+    this.version += 1;
     this.binNs = 0;
     for (const counts of [this.user, this.kernel, this.errors]) counts.fill(0);
   }
