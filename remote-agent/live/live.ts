@@ -1,6 +1,317 @@
-import type { OpenLive } from '../session/liveSource';
-/** Replaced by H3's reader in a moment. */
-export const openLive: OpenLive = async function* ({ signal }) {
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  yield { items: [] };
-};
+/** Reads a live LTTng session from the relay daemon as it happens. The protocol's bytes: common/ctf/live-protocol.ts. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { SkuaError } from '../../common/base/errors';
+import {
+  attachSession,
+  connect,
+  createSession,
+  DEFAULT_VIEWER_PORT,
+  detachSession,
+  getMetadata,
+  getNewStreams,
+  getNextIndex,
+  getPacket,
+  listSessions,
+  type LiveIndex,
+  type LiveStream,
+} from '../../common/ctf/live-protocol';
+import { LivePacketStream, LiveTrace } from '../../common/ctf/live-trace';
+import { Muxer } from '../../common/ctf/muxer';
+import type { CtfItem } from '../../common/ctf/types';
+import { CtfCopy } from './ctf-copy';
+import { ViewerConnection } from './viewer-connection';
+
+export interface LiveOptions {
+  /** The relay daemon's live port on this machine (127.0.0.1 only). */
+  readonly port?: number;
+  readonly sessionName: string;
+  /** Ends the iteration at once, without error. To end with everything delivered, destroy the session instead. */
+  readonly signal?: AbortSignal;
+  /** Pause between rounds that brought nothing; doubled while nothing happens for a while. Default 10 ms. */
+  readonly pollMs?: number;
+  /** How long to wait for the session to appear. Default 10 s. */
+  readonly sessionWaitMs?: number;
+  readonly replyTimeoutMs?: number;
+  /** Keep a CTF copy of everything received below this folder. */
+  readonly copyTo?: string;
+}
+
+export interface CtfBatch {
+  /** In order of time, over all streams and over batches. */
+  readonly items: readonly CtfItem[];
+}
+
+const BATCH_ITEMS = 4096;
+/** A stream that is so far ahead of the slowest one is not asked for more. */
+const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
+const QUIET_ROUNDS = 50;
+/** Packets asked for at once from a stream that is behind. */
+const AHEAD = 8;
+
+/**
+ * Yields everything the session records, in batches, as soon as its place in time is certain, and ends when the session has
+ * been destroyed and all of it has been delivered. Throws, after having yielded everything received until then, SkuaError
+ * `relayd-failed`, `live-stream-truncated`, `ctf-metadata-invalid`, `ctf-unknown-type` or `ctf-packet-invalid`.
+ */
+export async function* openLive(options: LiveOptions): AsyncGenerator<CtfBatch, void, undefined> {
+  const { signal, pollMs = 10, port = DEFAULT_VIEWER_PORT } = options;
+  const aborted = (): boolean => signal?.aborted === true;
+  if (aborted()) return;
+  let connection: ViewerConnection | undefined;
+  const abort = (): void => connection?.close();
+  signal?.addEventListener('abort', abort);
+  const muxer = new Muxer();
+  let session: Session | undefined;
+  let failure: unknown;
+  try {
+    connection = await ViewerConnection.open({
+      port,
+      ...(signal === undefined ? {} : { signal }),
+      ...(options.replyTimeoutMs === undefined ? {} : { replyTimeoutMs: options.replyTimeoutMs }),
+    });
+    session = await attach(connection, muxer, options);
+    let quiet = 0;
+    while (!session.closed) {
+      const busy = await session.round();
+      yield* drain(muxer);
+      quiet = busy ? 0 : quiet + 1;
+      if (!busy && !session.closed) await delay(quiet > QUIET_ROUNDS ? 2 * pollMs : pollMs);
+    }
+  } catch (error) {
+    failure = error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    // Reached also when the consumer leaves the loop early: the relay daemon is told, but not waited for.
+    if (session !== undefined) connection?.request(detachSession(session.id)).catch(() => undefined);
+    setImmediate(() => connection?.close());
+    await session?.dispose();
+  }
+  if (aborted()) return;
+  // Nothing more will come: what is left is in order as it stands.
+  session?.end();
+  try {
+    yield* drain(muxer);
+  } catch (error) {
+    failure ??= error;
+  }
+  if (failure !== undefined) throw failure as Error;
+}
+
+function* drain(muxer: Muxer): Generator<CtfBatch, void, undefined> {
+  let failure: unknown;
+  let more = true;
+  while (more) {
+    const items: CtfItem[] = [];
+    try {
+      more = muxer.read(items, BATCH_ITEMS);
+    } catch (error) {
+      // What was decoded before a damaged packet is delivered first.
+      failure = error;
+      more = false;
+    }
+    if (items.length > 0) yield { items };
+  }
+  if (failure !== undefined) throw failure as Error;
+}
+
+async function attach(connection: ViewerConnection, muxer: Muxer, options: LiveOptions): Promise<Session> {
+  await connection.request(connect());
+  const deadline = Date.now() + (options.sessionWaitMs ?? 10_000);
+  for (;;) {
+    const sessions = (await connection.request(listSessions())).filter(
+      ({ name }) => name === options.sessionName,
+    );
+    // A name can occur again after a destroyed session: the newest is meant.
+    const found = sessions.sort((a, b) => (a.id < b.id ? 1 : -1))[0];
+    if (found !== undefined) {
+      if (!(await connection.request(createSession()))) throw failed('refuses to create a viewer session');
+      const attached = await connection.request(attachSession(found.id));
+      if (attached.status === 'ok') {
+        const session = new Session(connection, found.id, muxer, options.copyTo);
+        session.add(attached.streams);
+        return session;
+      }
+      if (attached.status !== 'unknown-session') {
+        throw failed(`does not let Skua read the session "${options.sessionName}" (${attached.status})`);
+      }
+    }
+    if (Date.now() > deadline) throw failed(`knows no live session "${options.sessionName}"`);
+    await delay(20);
+  }
+}
+
+function failed(what: string): SkuaError {
+  return new SkuaError({
+    code: 'relayd-failed',
+    message: `The LTTng relay daemon ${what}.`,
+    remedy:
+      'End other readers of this session, then run again. The session must be a live one (`lttng create --live`).',
+  });
+}
+
+interface Stream {
+  readonly info: LiveStream;
+  readonly trace: Trace;
+  readonly source: LivePacketStream;
+  /** The last round brought a packet: there may be more. */
+  behind: boolean;
+}
+
+interface Trace {
+  readonly live: LiveTrace;
+  metadata: LiveStream | undefined;
+  fetching: Promise<void> | undefined;
+}
+
+/** An attached session: what is asked of the relay daemon, round after round. */
+class Session {
+  /** The session has been destroyed and every stream has been read to its end. */
+  closed = false;
+  private streams: Stream[] = [];
+  private readonly traces = new Map<bigint, Trace>();
+  private readonly copy: CtfCopy | undefined;
+
+  constructor(
+    private readonly connection: ViewerConnection,
+    readonly id: bigint,
+    private readonly muxer: Muxer,
+    copyTo: string | undefined,
+  ) {
+    this.copy = copyTo === undefined ? undefined : new CtfCopy(copyTo);
+  }
+
+  add(streams: readonly LiveStream[]): void {
+    for (const info of streams) {
+      let trace = this.traces.get(info.traceId);
+      if (trace === undefined)
+        this.traces.set(
+          info.traceId,
+          (trace = { live: new LiveTrace(), metadata: undefined, fetching: undefined }),
+        );
+      if (info.isMetadata) trace.metadata = info;
+      else {
+        const source = new LivePacketStream(trace.live);
+        this.streams.push({ info, trace, source, behind: true });
+        this.muxer.add(source);
+      }
+    }
+  }
+
+  /** No stream will get anything more. */
+  end(): void {
+    for (const { source } of this.streams) source.ended = true;
+  }
+
+  async dispose(): Promise<void> {
+    await this.copy?.dispose();
+  }
+
+  /** Asks every stream for its next packet, all at once. Returns whether anything came. */
+  async round(): Promise<boolean> {
+    if (this.streams.length === 0) return this.newStreams();
+    // Of a stream that is behind, several packets are asked for at once: a round trip costs as much as a packet.
+    const asked = this.streams.filter(({ source }) => source.queuedBytes < MAX_QUEUED_BYTES);
+    const replies = await Promise.all(
+      asked.map((stream) => {
+        const ahead = stream.behind ? AHEAD : 1;
+        return Promise.all(
+          Array.from({ length: ahead }, () => this.connection.request(getNextIndex(stream.info.id))),
+        );
+      }),
+    );
+    const indexes = replies.flat();
+    if (indexes.some((index) => index.newStream)) await this.newStreams();
+    const stale = new Set(
+      asked.filter((_stream, i) => replies[i]?.some((index) => index.newMetadata)).map(({ trace }) => trace),
+    );
+    for (const trace of stale) await this.newMetadata(trace);
+    const results = await Promise.all(asked.map((stream, i) => this.follow(stream, replies[i] ?? [])));
+    this.streams = this.streams.filter(({ source }) => !source.ended);
+    return results.includes(true);
+  }
+
+  /** Fetches the packets that the indexes announce, in order. Returns whether there was anything. */
+  private async follow(stream: Stream, indexes: readonly LiveIndex[]): Promise<boolean> {
+    const packets: Promise<Uint8Array>[] = [];
+    let beacon: LiveIndex | undefined;
+    let ended = false;
+    let error = false;
+    for (const index of indexes) {
+      if (index.status === 'ok') {
+        const packet = this.packet(stream, index);
+        packet.catch(() => undefined); // Awaited below, in order; one before it may fail first.
+        packets.push(packet);
+      }
+      beacon = index.status === 'inactive' ? index : undefined;
+      ended = index.status === 'hup' || index.status === 'eof';
+      error = index.status === 'error';
+      if (ended || error) break; // Of a stream that has ended, further answers of the same round mean nothing.
+    }
+    stream.behind = packets.length > 0;
+    for (const packet of packets) {
+      const bytes = await packet;
+      await this.copy?.write(stream.info, bytes);
+      stream.source.push(bytes);
+    }
+    if (beacon !== undefined) stream.source.inactiveUntil(beacon.timestampEnd, beacon.streamClassId);
+    if (ended) stream.source.ended = true;
+    if (error) throw failed(`reports an error on the stream "${stream.info.channel}"`);
+    return stream.behind || stream.source.ended;
+  }
+
+  private async packet(stream: Stream, index: LiveIndex): Promise<Uint8Array> {
+    const length = Number(index.packetSize / 8n);
+    if (length <= 0 || length > 0x7fff_ffff) throw failed(`announces a packet of ${index.packetSize} bits`);
+    for (;;) {
+      const reply = await this.connection.request(getPacket(stream.info.id, index.offset, length));
+      if (reply.status === 'ok') {
+        if (reply.data.length !== length) {
+          throw new SkuaError({
+            code: 'live-stream-truncated',
+            message: `The relay daemon sent ${reply.data.length} of ${length} bytes of a packet.`,
+            remedy:
+              'Everything received before is kept. Check the disk of the machine that runs lttng-relayd, then run again.',
+          });
+        }
+        return reply.data;
+      }
+      // The daemon refuses a packet while metadata or streams are unknown to the reader that it may need.
+      if (reply.newMetadata) await this.newMetadata(stream.trace);
+      if (reply.newStream) await this.newStreams();
+      if (reply.status === 'eof' || (reply.status === 'error' && !reply.newMetadata && !reply.newStream)) {
+        throw failed(`cannot read a packet of the stream "${stream.info.channel}"`);
+      }
+      if (reply.status === 'retry') await delay(5);
+    }
+  }
+
+  /** One fetch at a time for each trace, so that its pieces stay in order. */
+  private newMetadata(trace: Trace): Promise<void> {
+    trace.fetching ??= this.fetchMetadata(trace).finally(() => {
+      trace.fetching = undefined;
+    });
+    return trace.fetching;
+  }
+
+  private async fetchMetadata(trace: Trace): Promise<void> {
+    if (trace.metadata === undefined) await this.newStreams();
+    const { metadata } = trace;
+    if (metadata === undefined) throw failed('has no metadata for the trace');
+    for (;;) {
+      const { status, data } = await this.connection.request(getMetadata(metadata.id));
+      if (status === 'error') throw failed('cannot read the metadata of the trace');
+      if (status === 'none' || data.length === 0) return;
+      await this.copy?.write(metadata, data);
+      trace.live.addMetadata(data);
+    }
+  }
+
+  /** Returns whether there were any; notices the end of the session. */
+  private async newStreams(): Promise<boolean> {
+    const { status, streams } = await this.connection.request(getNewStreams(this.id));
+    if (status === 'error') throw failed('cannot list the streams of the session');
+    this.add(streams);
+    if (status === 'hup' && this.streams.every(({ source }) => source.ended)) this.closed = true;
+    return streams.length > 0;
+  }
+}
