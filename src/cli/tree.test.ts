@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { ns } from '../../common/base/time';
+import { NO_LOSS } from '../../common/model/loss';
+import type { Span, SpanId, TraceId } from '../../common/model/span';
+import { localPath } from './source-path';
+import { renderLoss, renderTraces } from './render';
+import { PLAIN } from './style';
+import { buildTrees, foldSiblings } from './tree';
+
+const T0 = 1_700_000_000_000_000_000n;
+const TRACE = '0'.repeat(31) + '1';
+
+/** A span in few words; times in µs after T0. */
+function span(id: number, name: string, parent: number | undefined, start: number, end: number | undefined, more: Partial<Span> = {}): Span {
+  return {
+    traceId: TRACE as TraceId,
+    spanId: id.toString(16).padStart(16, '0') as SpanId,
+    ...(parent === undefined ? {} : { parentSpanId: parent.toString(16).padStart(16, '0') as SpanId }),
+    name,
+    kind: 'internal',
+    origin: 'user',
+    service: 'shop',
+    startNs: ns(T0 + BigInt(start) * 1000n),
+    ...(end === undefined ? {} : { endNs: ns(T0 + BigInt(end) * 1000n) }),
+    status: { code: 'unset' },
+    attributes: {},
+    events: [],
+    links: [],
+    ...more,
+  };
+}
+
+function syscall(id: number, name: string, parent: number, start: number, end: number | undefined, attributes: Span['attributes'], more: Partial<Span> = {}): Span {
+  return span(id, name, parent, start, end, { origin: 'kernel', attributes, ...more });
+}
+
+const write = (id: number, parent: number, at: number, count: bigint): Span =>
+  syscall(id, 'write', parent, at, at + 5, {
+    'skua.syscall.args': ['fd', 'count'],
+    'skua.syscall.arg.fd': 3,
+    'skua.syscall.arg.count': count,
+    'skua.syscall.ret': count,
+    'skua.fd.path': '/tmp/x',
+    'code.file.path': '/r/work/p/main.cpp',
+    'code.line.number': 42,
+  });
+
+const sample: readonly Span[] = [
+  // Out of order on purpose: parents are reported after their children.
+  write(11, 3, 30, 100n),
+  span(3, 'work', 1, 25, 60),
+  write(10, 2, 10, 7n),
+  syscall(12, 'openat', 2, 16, 20, {
+    'skua.syscall.args': ['filename'],
+    'skua.syscall.arg.filename': '/nowhere',
+    'skua.syscall.errno': 'ENOENT',
+    'skua.syscall.ret': -2,
+    'code.file.path': '/r/work/p/main.cpp',
+    'code.line.number': 50,
+  }, { status: { code: 'error', message: 'ENOENT' } }),
+  span(2, 'work', 1, 5, 22),
+  syscall(13, 'futex', 3, 40, undefined, { 'skua.unfinished': 'killed', 'skua.lost_events': 2 }),
+  write(14, 3, 36, 1n),
+  span(1, 'request', undefined, 0, 100, {
+    status: { code: 'error', message: 'no such item' },
+    events: [
+      { timeNs: ns(T0 + 1000n), name: 'sched_switch', attributes: {} },
+      { timeNs: ns(T0 + 2000n), name: 'page_fault_user', attributes: {} },
+      { timeNs: ns(T0 + 3000n), name: 'page_fault_user', attributes: {} },
+    ],
+  }),
+  syscall(15, 'getpid', 99, 70, 71, { 'skua.syscall.args': [], 'skua.syscall.ret': 4711 }),
+];
+
+const options = { style: PLAIN, fold: true, events: true, maxTraces: 20, path: localPath([['/r/work/p', '/home/me/p']], '/home/me/p') };
+
+describe('renderTraces', () => {
+  it('prints the merged tree: nesting, order, arguments, results, lines, events, folding, loss', () => {
+    expect(renderTraces(buildTrees(sample), options)).toEqual([
+      'trace 00000000000000000000000000000001  shop  100 µs  9 spans, 6 system calls',
+      '├─ request  100 µs  error: no such item',
+      '│  │ · sched_switch +1 µs, page_fault_user ×2 from +2 µs',
+      '│  ├─ work  17 µs',
+      '│  │  ├─ write(fd=3, count=7) = 7 </tmp/x>  5 µs  main.cpp:42',
+      '│  │  └─ openat(filename="/nowhere") = -1 ENOENT  4 µs  main.cpp:50',
+      '│  └─ work  35 µs',
+      '│     ├─ write(fd=3, count=100) = 100 </tmp/x> ×2  total 10 µs  main.cpp:42',
+      '│     └─ futex()  unfinished  (killed)  (2 events lost meanwhile)',
+      '└─ (span 0000000000000063 was not reported)',
+      '   └─ getpid() = 4711  1 µs',
+      '',
+    ]);
+  });
+
+  it('prints siblings one by one without folding, and no events when told so', () => {
+    const lines = renderTraces(buildTrees(sample), { ...options, fold: false, events: false });
+    expect(lines.filter((line) => line.includes('write('))).toHaveLength(3);
+    expect(lines.join('\n')).not.toContain('sched_switch');
+  });
+
+  it('prints no more traces than asked for and counts the rest', () => {
+    const many = Array.from({ length: 5 }, (_unused, i) => span(1, 'r', undefined, i, i + 1, { traceId: String(i).padStart(32, '0') as TraceId }));
+    const lines = renderTraces(buildTrees(many), { ...options, maxTraces: 2 });
+    expect(lines.filter((line) => line.startsWith('trace '))).toHaveLength(2);
+    expect(lines).toContain('… and 3 more traces with 3 spans (--traces N shows more)');
+  });
+});
+
+describe('buildTrees', () => {
+  it('survives spans that are their own ancestors', () => {
+    const trees = buildTrees([span(1, 'a', 2, 0, 1), span(2, 'b', 1, 0, 1), span(3, 'c', 3, 0, 1), span(4, 'd', undefined, 0, 1)]);
+    expect(trees).toHaveLength(1);
+    expect(trees[0]?.roots).toHaveLength(1);
+  });
+
+  it('folds subtrees only when they are the same inside', () => {
+    const loop = (id: number, at: number, calls: number): Span[] => [
+      span(id, 'work', 1, at, at + 10),
+      ...Array.from({ length: calls }, (_unused, i) => write(id * 10 + i, id, at + i, 1n)),
+    ];
+    const [tree] = buildTrees([span(1, 'request', undefined, 0, 100), ...loop(2, 1, 2), ...loop(3, 20, 2), ...loop(4, 40, 3)]);
+    const root = tree?.roots[0];
+    const folded = foldSiblings(root !== undefined && 'span' in root ? root.children : []);
+    expect(folded.map(({ count, totalNs, children }) => [count, totalNs, children.map((child) => child.count)])).toEqual([
+      [2, 20_000n, [2]],
+      [1, 10_000n, [3]],
+    ]);
+  });
+});
+
+describe('renderLoss', () => {
+  it('says that nothing was lost, or what was and where', () => {
+    expect(renderLoss({ ...NO_LOSS, eventsDecoded: 5 }, PLAIN)).toBe('lost: nothing');
+    expect(renderLoss({ ...NO_LOSS, ringBuffer: 1200, ssh: 3 }, PLAIN)).toBe(
+      'lost: 1,200 in the kernel buffers (make them larger: --buffers); 3 on the way over SSH',
+    );
+  });
+});
