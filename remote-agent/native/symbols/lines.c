@@ -297,8 +297,9 @@ static int by_low_function(const void *a, const void *b)
 	return x->low < y->low ? -1 : x->low > y->low;
 }
 
-static const struct function_index *functions_of(struct module *module, Dwarf_Off cu, Dwarf_Die *scope_cu)
+const struct function_index *location_functions(struct module *module, Dwarf_Die *lines, Dwarf_Die *scope_cu)
 {
+	Dwarf_Off cu = dwarf_dieoffset(lines);
 	struct function_index *index = map_get(&module->functions, cu + 1);
 	size_t capacity = 0;
 
@@ -314,7 +315,7 @@ static const struct function_index *functions_of(struct module *module, Dwarf_Of
 static bool function_at(struct module *module, Dwarf_Die *cu, Dwarf_Die *scope_cu, Dwarf_Addr address,
 			Dwarf_Die *function)
 {
-	const struct function_index *index = functions_of(module, dwarf_dieoffset(cu), scope_cu);
+	const struct function_index *index = location_functions(module, cu, scope_cu);
 	size_t low = 0, high = index->count;
 
 	while (low < high) {

@@ -75,6 +75,9 @@ static void module_destroy(struct module *module)
 		free(index);
 	}
 	map_free(&module->functions);
+	if (module->tails)
+		free(module->tails->sites);
+	free(module->tails);
 	free(module->cus);
 	free(module->symbols);
 	free(module->loads);

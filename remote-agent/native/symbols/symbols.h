@@ -117,6 +117,7 @@ struct module {
 	struct function_symbol *symbols; /* sorted by start */
 	size_t symbol_count;
 
+	struct tail_index *tails;
 	struct map locations; /* vaddr + 1 → struct location */
 };
 
@@ -189,6 +190,8 @@ struct location *location_get(struct module *module, uint64_t vaddr);
 void location_free(struct location *location);
 /* The CU that covers vaddr: its DIE for lines and its DIE for scopes (they differ for split DWARF). */
 bool location_cu(struct module *module, uint64_t vaddr, Dwarf_Die *lines, Dwarf_Die *scopes);
+/* The functions of a CU, by address. */
+const struct function_index *location_functions(struct module *module, Dwarf_Die *lines, Dwarf_Die *scopes);
 /* The DW_TAG_subprogram DIE whose code covers vaddr. */
 bool location_function(struct module *module, uint64_t vaddr, Dwarf_Die *function);
 /* True for code that is never "the program's": system libraries, no debug information, functions of system
@@ -276,6 +279,28 @@ struct branch decode_call(struct module *module, uint64_t end);
 struct branch decode_jump(struct module *module, uint64_t end);
 /* Decodes the jump that begins at `start`; returns BRANCH_NONE when it is not one. */
 struct branch decode_jump_at(struct module *module, uint64_t start);
+
+/* ---- tailsites.c ---- */
+
+#define MAX_TAIL_SITES 64 /* of one function; more count as unknown */
+struct tail_site {
+	uint64_t jump; /* vaddr of the jump or of a byte in it */
+	struct branch to;
+	uint64_t function; /* in an index: vaddr of the function that it ends */
+};
+struct tail_index {
+	bool complete; /* false: there may be others */
+	struct tail_site *sites;
+	size_t count;
+};
+/* All tail calls of the function at vaddr; false when the compiler does not vouch for having noted them all.
+ */
+bool tail_sites_at(struct module *module, uint64_t vaddr, struct tail_site *sites, unsigned *count);
+/* All tail calls of a module, found once. */
+const struct tail_index *tail_index_of(struct module *module);
+bool die_address(Dwarf_Die *die, unsigned attribute, Dwarf_Addr *out);
+/* Name of the function that a call site calls, and its DWARF address where that is known (0 otherwise). */
+const char *die_origin_name(Dwarf_Die *site, unsigned attribute, Dwarf_Addr *entry);
 
 /* ---- tailcall.c ---- */
 

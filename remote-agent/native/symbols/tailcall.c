@@ -21,14 +21,6 @@ struct place {
 	uint64_t vaddr;
 };
 
-struct tail_site {
-	uint64_t jump; /* vaddr of the jump or of a byte in it */
-	struct branch to;
-	const char *name; /* of the callee by DWARF, when the instruction does not tell */
-};
-
-#define MAX_SITES 64
-
 struct search {
 	struct process *process;
 	const struct location *below;
@@ -80,104 +72,6 @@ static enum destination destination_of(const struct process *process, struct mod
 	return foreign ? TO_FOREIGN : TO_UNKNOWN;
 }
 
-static bool flag(Dwarf_Die *die, unsigned name)
-{
-	Dwarf_Attribute attribute;
-	bool value = false;
-
-	return dwarf_attr(die, name, &attribute) && dwarf_formflag(&attribute, &value) == 0 && value;
-}
-
-static bool address_attribute(Dwarf_Die *die, unsigned name, Dwarf_Addr *out)
-{
-	Dwarf_Attribute attribute;
-
-	return dwarf_attr(die, name, &attribute) && dwarf_formaddr(&attribute, out) == 0;
-}
-
-static const char *origin_name(Dwarf_Die *site, unsigned attribute_name, Dwarf_Addr *entry)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Die origin;
-	const char *name;
-
-	*entry = 0;
-	if (!dwarf_attr(site, attribute_name, &attribute) || !dwarf_formref_die(&attribute, &origin))
-		return NULL;
-	if (dwarf_entrypc(&origin, entry) != 0)
-		*entry = 0;
-	name = dwarf_formstring(dwarf_attr_integrate(&origin, DW_AT_linkage_name, &attribute));
-	return name ? name : dwarf_diename(&origin);
-}
-
-static void read_site(struct module *module, Dwarf_Die *die, struct tail_site *site)
-{
-	Dwarf_Addr pc, entry;
-	bool gnu = dwarf_tag(die) == DW_TAG_GNU_call_site;
-	const char *name = origin_name(die, gnu ? DW_AT_abstract_origin : DW_AT_call_origin, &entry);
-
-	memset(site, 0, sizeof(*site));
-	if (address_attribute(die, gnu ? DW_AT_low_pc : DW_AT_call_return_pc, &pc)) {
-		pc += module->dwarf_bias;
-		site->jump = pc - 1;
-		site->to = decode_jump(module, pc);
-	} else if (address_attribute(die, DW_AT_call_pc, &pc)) {
-		pc += module->dwarf_bias;
-		site->jump = pc;
-		site->to = decode_jump_at(module, pc);
-	}
-	if (site->to.kind == BRANCH_DIRECT || site->to.kind == BRANCH_IMPORT)
-		return;
-	/* Through a register, but the compiler knew what was in it. */
-	if (entry)
-		site->to = (struct branch){.kind = BRANCH_DIRECT, .target = entry + module->dwarf_bias};
-	else if (name)
-		site->to = (struct branch){.kind = BRANCH_IMPORT, .name = name};
-	else
-		site->to = (struct branch){.kind = BRANCH_INDIRECT};
-}
-
-static void collect_sites(struct module *module, Dwarf_Die *parent, struct tail_site *sites, unsigned *count,
-			  unsigned depth)
-{
-	Dwarf_Die child;
-
-	if (depth > 64 || dwarf_child(parent, &child) != 0)
-		return;
-	do {
-		int tag = dwarf_tag(&child);
-
-		if (tag == DW_TAG_call_site || tag == DW_TAG_GNU_call_site) {
-			if (flag(&child, DW_AT_call_tail_call) || flag(&child, DW_AT_GNU_tail_call)) {
-				if (*count < MAX_SITES)
-					read_site(module, &child, &sites[*count]);
-				++*count;
-			}
-		} else if (tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine) {
-			collect_sites(module, &child, sites, count, depth + 1);
-		}
-	} while (dwarf_siblingof(&child, &child) == 0);
-}
-
-/* All tail calls of the function at vaddr; false when the compiler does not vouch for having noted them all.
- */
-static bool tail_sites(struct place function, struct tail_site *sites, unsigned *count)
-{
-	static const unsigned vouch[] = {
-	    DW_AT_call_all_calls,     DW_AT_call_all_source_calls,     DW_AT_call_all_tail_calls,
-	    DW_AT_GNU_all_call_sites, DW_AT_GNU_all_source_call_sites, DW_AT_GNU_all_tail_call_sites};
-	Dwarf_Die die;
-	bool complete = false;
-
-	*count = 0;
-	if (!location_function(function.module, function.vaddr, &die))
-		return false;
-	for (size_t i = 0; i < sizeof(vouch) / sizeof(*vouch); i++)
-		complete = complete || flag(&die, vouch[i]);
-	collect_sites(function.module, &die, sites, count, 0);
-	return complete && *count <= MAX_SITES;
-}
-
 static bool leads_to(struct module *module, struct branch to, const struct location *below)
 {
 	if (to.kind == BRANCH_IMPORT)
@@ -221,10 +115,11 @@ static void record(struct search *search, bool exact)
 
 static void follow(struct search *search, struct place function)
 {
-	struct tail_site sites[MAX_SITES];
+	struct tail_site sites[MAX_TAIL_SITES];
 	unsigned count;
 
-	if (search->depth == MAX_TAIL_CHAIN || !tail_sites(function, sites, &count)) {
+	if (search->depth == MAX_TAIL_CHAIN ||
+	    !tail_sites_at(function.module, function.vaddr, sites, &count)) {
 		search->ambiguous = true;
 		return;
 	}
@@ -257,6 +152,48 @@ static void follow(struct search *search, struct place function)
 	}
 }
 
+/*
+ * A call through a pointer led to foreign code. Can a function of the program have been called, and have left
+ * by a tail call? Not if no function of the program ends in a tail call that may lead there.
+ */
+static bool pointer_may_hide(const struct process *process, const struct location *below)
+{
+	bool named = module_symbol(below->module, below->vaddr, NULL) != NULL;
+
+	for (size_t i = 0; i < process->count; i++) {
+		struct module *module = process->mappings[i].module;
+		const struct tail_index *index;
+
+		if (!module || (i > 0 && module == process->mappings[i - 1].module) || module->system)
+			continue;
+		if (module->stale)
+			return true;
+		index = tail_index_of(module);
+		if (!index->complete)
+			return true;
+		for (size_t j = 0; j < index->count; j++) {
+			struct place place;
+
+			if (leads_to(module, index->sites[j].to, below))
+				return true;
+			switch (destination_of(process, module, index->sites[j].to, &place)) {
+			case TO_PROGRAM:
+				break; /* its own tail calls are in an index as well */
+			case TO_FOREIGN:
+				if (!named)
+					return true;
+				break;
+			case TO_UNKNOWN:
+				/* Functions of system headers are foreign themselves. */
+				if (!is_foreign_code(module, index->sites[j].function))
+					return true;
+				break;
+			}
+		}
+	}
+	return false;
+}
+
 /* What the call before the caller's address calls, by instruction or, if that goes through a register, by
  * DWARF. */
 static struct branch callee_of(struct module *module, uint64_t end)
@@ -282,11 +219,11 @@ static struct branch callee_of(struct module *module, uint64_t end)
 				queue[count++] = child;
 			if (tag != DW_TAG_call_site && !gnu)
 				continue;
-			if (!address_attribute(&child, gnu ? DW_AT_low_pc : DW_AT_call_return_pc, &pc) ||
+			if (!die_address(&child, gnu ? DW_AT_low_pc : DW_AT_call_return_pc, &pc) ||
 			    pc + module->dwarf_bias != end)
 				continue;
 			const char *name =
-			    origin_name(&child, gnu ? DW_AT_abstract_origin : DW_AT_call_origin, &entry);
+			    die_origin_name(&child, gnu ? DW_AT_abstract_origin : DW_AT_call_origin, &entry);
 
 			if (entry)
 				return (struct branch){.kind = BRANCH_DIRECT,
@@ -319,7 +256,8 @@ static void judge(struct process *process, const struct unwound_frame *caller, c
 	case TO_FOREIGN:
 		return;
 	case TO_UNKNOWN:
-		edge->verdict = EDGE_INDIRECT;
+		if (pointer_may_hide(process, below))
+			edge->verdict = EDGE_INDIRECT;
 		return;
 	case TO_PROGRAM:
 		break;
