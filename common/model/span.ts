@@ -5,7 +5,8 @@ export type TraceId = string & { readonly __id: 'trace' };
 /** 16 lowercase hexadecimal digits. */
 export type SpanId = string & { readonly __id: 'span' };
 
-export type AttributeValue = string | number | bigint | boolean | readonly (string | number | bigint | boolean)[];
+export type AttributeValue =
+  string | number | bigint | boolean | readonly (string | number | bigint | boolean)[];
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
 export interface SpanEvent {
@@ -84,7 +85,7 @@ export const ATTR = {
   codeLine: 'code.line.number',
   codeColumn: 'code.column.number',
   codeFunction: 'code.function.name',
-  /** Text, one frame a line, innermost first: `function (file:line)` or `0xADDR (module)`. */
+  /** Text, one frame a line, innermost first: `function (file:line)` or `0xADDR (module)`; inlined ones end in ` [inlined]`. */
   codeStacktrace: 'code.stacktrace',
   /** Upper bound in ns of the error between kernel and user timestamps, measured, on the first user span of each process. */
   clockErrorNs: 'skua.clock.error_ns',

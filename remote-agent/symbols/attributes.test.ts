@@ -13,7 +13,7 @@ const frames: SymbolizedStack['frames'] = [
     column: 7,
     inlined: false,
   },
-  { address: '0x55', inlined: false },
+  { address: '0x55', inlined: true },
 ];
 
 describe('sourceAttributes', () => {
@@ -23,7 +23,7 @@ describe('sourceAttributes', () => {
       'code.line.number': 12,
       'code.column.number': 7,
       'code.function.name': 'save(int)',
-      'code.stacktrace': 'write (/lib/libc.so.6)\nsave(int) (/home/me/app.cpp:12)\n0x55 (unknown)',
+      'code.stacktrace': 'write (/lib/libc.so.6)\nsave(int) (/home/me/app.cpp:12)\n0x55 (unknown) [inlined]',
     });
   });
 

@@ -1,14 +1,14 @@
 import { ATTR, type Attributes, type StackFrame } from '../../common/model/span';
 import type { SymbolizedStack } from './types';
 
-/** One frame of `code.stacktrace`: `function (file:line)`, `function (module)` or `0xADDR (module)`. */
+/** One frame of `code.stacktrace`: `function (file:line)`, `function (module)` or `0xADDR (module)`; inlined ones end in ` [inlined]`. */
 function frameText(frame: StackFrame): string {
   const name = frame.function ?? frame.address;
   const place =
     frame.file !== undefined && frame.line !== undefined
       ? `${frame.file}:${String(frame.line)}`
       : (frame.module ?? 'unknown');
-  return `${name} (${place})`;
+  return `${name} (${place})${frame.inlined ? ' [inlined]' : ''}`;
 }
 
 /**
