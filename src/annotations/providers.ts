@@ -6,6 +6,8 @@ import type { TimelinePanels } from '../timeline/panels';
 import type { LineAnnotations } from './annotations';
 import { byFunction, type CallStat } from './lines';
 
+/** Hovers draw tables without room between their columns. */
+const GAP = '&nbsp;&nbsp;&nbsp;';
 const FILES: vscode.DocumentSelector = { scheme: 'file' };
 
 export function registerAnnotationProviders(annotations: LineAnnotations, panels: TimelinePanels, registry: RunRegistry): vscode.Disposable[] {
@@ -37,7 +39,7 @@ function hover(annotations: LineAnnotations, document: vscode.TextDocument, posi
   if (file === undefined || line === undefined) return undefined;
   const text = new vscode.MarkdownString('', true);
   text.isTrusted = { enabledCommands: [COMMANDS.showSpanInTimeline] };
-  text.appendMarkdown('| System call | Calls | Failed | Total | Longest | |\n|:--|--:|--:|--:|--:|:--|\n');
+  text.appendMarkdown(`| System call |${GAP}Calls |${GAP}Failed |${GAP}Total |${GAP}Longest | |\n|:--|--:|--:|--:|--:|:--|\n`);
   for (const call of line.calls.slice(0, 10)) text.appendMarkdown(row(call, file.model.id));
   if (line.calls.length > 10) text.appendMarkdown(`\n${line.calls.length - 10} more`);
   return new vscode.Hover(text, document.lineAt(position.line).range);
@@ -48,7 +50,7 @@ function row({ name, count, errors, totalNs, maxNs, slowest }: CallStat, modelId
   const link = `[$(link-external) Show in timeline](command:${COMMANDS.showSpanInTimeline}?${args} "Select the longest one")`;
   // The name comes from the trace, which may come from anywhere.
   const safe = name.replace(/[^\w.:-]/g, '');
-  return `| \`${safe}\` | ${count} | ${errors === 0 ? '' : errors} | ${formatDuration(totalNs)} | ${formatDuration(Math.max(maxNs, 0))} | ${link} |\n`;
+  return `| \`${safe}\` | ${count} | ${errors === 0 ? '' : errors} | ${formatDuration(totalNs)} | ${formatDuration(Math.max(maxNs, 0))} |${GAP}${link} |\n`;
 }
 
 function codeLenses(annotations: LineAnnotations, document: vscode.TextDocument): vscode.CodeLens[] {

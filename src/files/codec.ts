@@ -8,13 +8,12 @@ import type { Span } from '../../common/model/span';
 
 /** A `.skua` file's bytes, or OTLP JSON. Throws SkuaError `file-invalid` or `file-too-new`. */
 export function decodeTrace(bytes: Uint8Array, name: string): SavedTrace {
-  return looksLikeJson(bytes) ? decodeOtlp(bytes, name) : readTrace(bytes);
+  return looksLikeOtlp(bytes) ? decodeOtlp(bytes, name) : readTrace(bytes);
 }
 
-/** OTLP JSON begins with a brace; an Arrow file with its magic. */
-function looksLikeJson(bytes: Uint8Array): boolean {
-  const first = bytes.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
-  return first === 0x7b;
+/** An Arrow file begins with its magic; whatever is not JSON of this shape is left to the reader of `.skua` files to refuse. */
+function looksLikeOtlp(bytes: Uint8Array): boolean {
+  return /^\s*\{\s*"resourceSpans"/.test(new TextDecoder().decode(bytes.subarray(0, 256)));
 }
 
 function decodeOtlp(bytes: Uint8Array, name: string): SavedTrace {

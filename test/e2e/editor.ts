@@ -1,5 +1,5 @@
 /** A real VS Code in a browser, as tests and screenshots use it: see docs/testing-editor.md. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext, FrameLocator, Locator, Page } from 'playwright-core';
 import { startBrowser } from '../../tools/editor/browser';
@@ -57,35 +57,41 @@ export class Editor {
     await this.page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
   }
 
-  /** Runs a command by its palette title; the palette lists only commands known when it opened, hence the retries. */
+  /** Runs a command by its palette title; the palette lists only commands known when it opened, and closes when an editor takes the focus. */
   async command(title: string): Promise<void> {
-    const input = this.page.locator('.quick-input-widget .quick-input-filter input');
-    const row = this.page.locator('.quick-input-list .monaco-list-row').first();
-    for (let attempt = 0; ; attempt += 1) {
-      await this.page.keyboard.press('F1');
-      await input.waitFor();
-      await input.fill(`>${title}`);
-      await this.page.waitForTimeout(250);
-      const label = (await row.count()) > 0 ? ((await row.getAttribute('aria-label')) ?? '') : '';
-      if (label.startsWith(title)) {
-        await this.page.keyboard.press('Enter');
-        return;
-      }
-      await this.page.keyboard.press('Escape');
-      if (attempt >= 20) throw new Error(`The palette has no command "${title}"; first entry: "${label}".`);
-      await this.page.waitForTimeout(500);
-    }
+    await this.quickInput('F1', `>${title}`, (label) => label.startsWith(title));
   }
 
   /** Opens a file of the workspace through Quick Open. */
   async openFile(name: string): Promise<void> {
+    const base = path.basename(name);
+    await this.quickInput('Control+P', name, (label) => label.includes(base));
+    await this.tab(base).waitFor();
+  }
+
+  /** Opens a quick input, types, and accepts the first entry once it is the wanted one. */
+  async quickInput(key: string, text: string, wanted: (label: string) => boolean): Promise<void> {
     const input = this.page.locator('.quick-input-widget .quick-input-filter input');
-    await this.page.keyboard.press('Control+P');
-    await input.waitFor();
-    await input.fill(name);
-    await this.page.locator(`.quick-input-list .monaco-list-row[aria-label*="${path.basename(name)}"]`).first().waitFor();
-    await this.page.keyboard.press('Enter');
-    await this.tab(path.basename(name)).waitFor();
+    const row = this.page.locator('.quick-input-list .monaco-list-row').first();
+    let label = '';
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      await this.page.keyboard.press(key);
+      try {
+        await input.fill(text, { timeout: 2000 });
+        await this.page.waitForTimeout(300);
+        label = (await row.getAttribute('aria-label', { timeout: 1000 })) ?? '';
+        if (wanted(label)) {
+          await this.page.keyboard.press('Enter');
+          await input.waitFor({ state: 'hidden', timeout: 5000 });
+          return;
+        }
+      } catch {
+        // Something else took the focus meanwhile: once more.
+      }
+      await this.page.keyboard.press('Escape');
+      await this.page.waitForTimeout(400);
+    }
+    throw new Error(`Nothing fits "${text}"; first entry: "${label}".`);
   }
 
   tab(name: string): Locator {
@@ -122,14 +128,12 @@ export class Editor {
     return this.page.locator('.notification-toast', { hasText: text });
   }
 
-  async setTheme(name: string): Promise<void> {
-    await this.command('Preferences: Color Theme');
-    const input = this.page.locator('.quick-input-widget .quick-input-filter input');
-    await input.waitFor();
-    await input.fill(name);
-    await this.page.waitForTimeout(400);
-    await this.page.keyboard.press('Enter');
-    await this.page.waitForTimeout(600);
+  /** Changes a user setting as an edit of settings.json does. */
+  async setSetting(name: string, value: unknown): Promise<void> {
+    const file = path.join(this.server.dataFolder, 'ud/User/settings.json');
+    const settings = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    writeFileSync(file, JSON.stringify({ ...settings, [name]: value }, null, 2));
+    await this.page.waitForTimeout(1500);
   }
 
   /** Kept as test output: out/screenshots/NAME.png. */

@@ -164,3 +164,14 @@ export function fixtureSpans(): readonly Span[] {
   user('request', request, undefined, 0);
   return spans;
 }
+
+/** One call whose source is in no folder here. */
+export function elsewhereSpans(): readonly Span[] {
+  return fixtureSpans()
+    .filter(({ name }) => name === 'openat' || name === 'request')
+    .slice(-2)
+    .map((span) => ({
+      ...span,
+      attributes: span.origin === 'user' ? span.attributes : { ...span.attributes, [ATTR.codeFile]: '/build/other/library.c', [ATTR.codeLine]: 3 },
+    }));
+}
