@@ -182,11 +182,11 @@ mkdir -p "$work"
 headers=$(cd "$headers" && pwd -P)
 headers=$(usable_headers "$headers" "$work/headers")
 prepare_tree "$source" "$work/tree" "$temporary/fresh"
-make -s -j "$jobs" -C "$headers" M="$work/tree/src" CONFIG_LTTNG=m modules 2> >(grep -v '^Skipping BTF' >&2)
+# Without debug information, which nobody would load: a quarter less to compile.
+make -s -j "$jobs" -C "$headers" M="$work/tree/src" CONFIG_LTTNG=m KCFLAGS=-g0 modules 2> >(grep -v '^Skipping BTF' >&2)
 
 mkdir -p "$temporary/out" "$(dirname "$out")"
 find "$work/tree/src" -name '*.ko' -exec cp -t "$temporary/out" {} +
-[ -z "$(command -v strip)" ] || strip --strip-debug "$temporary"/out/*.ko
 write_manifest "$temporary/out"
 rm -rf "$out"
 cp -R "$temporary/out" "$out"

@@ -179,7 +179,7 @@ int skua_channel_created(struct lttng_kernel_channel_buffer *chan)
 
 int skua_session_started(struct lttng_kernel_session *session)
 {
-	return session->skua_generation ? skua_session_start(&session->skua_generation) : 0;
+	return skua_session_start(&session->skua_generation);
 }
 
 void skua_session_stopped(struct lttng_kernel_session *session)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For N seconds, in T threads at a time: threads that arm, write garbage, make system calls, map and unmap
+ * For N seconds or until the file STOP appears, in T threads at a time (stress N T STOP): threads that arm, write garbage, make system calls, map and unmap
  * executable memory, fork, exec, are killed, and exit armed or not. Prints how many threads and processes it
  * made.
  */
@@ -16,6 +16,7 @@
 
 static atomic_long threads_made, processes_made;
 static time_t deadline;
+static const char *stop_file = "/nonexistent";
 
 static unsigned int next_random(unsigned int *state)
 {
@@ -102,7 +103,7 @@ static void *nursery(void *arg)
 {
 	unsigned int seed = (unsigned int)(unsigned long)arg;
 
-	while (time(NULL) < deadline) {
+	while (time(NULL) < deadline && access(stop_file, F_OK)) {
 		pthread_t thread;
 
 		if (pthread_create(&thread, NULL, life, (void *)(unsigned long)next_random(&seed)))
@@ -118,6 +119,8 @@ int main(int argc, char **argv)
 	int seconds = argc > 1 ? atoi(argv[1]) : 5, width = argc > 2 ? atoi(argv[2]) : 8, i;
 	pthread_t nurseries[64];
 
+	if (argc > 3)
+		stop_file = argv[3];
 	skua_open();
 	deadline = time(NULL) + seconds;
 	for (i = 0; i < width && i < 64; i++)

@@ -15,7 +15,9 @@ struct lttng_kernel_session;
 void skua_session_named(struct lttng_kernel_session *session);
 /* Adds the context fields to a new channel of a Skua session. */
 int skua_channel_created(struct lttng_kernel_channel_buffer *chan);
+/* For Skua sessions only. */
 int skua_session_started(struct lttng_kernel_session *session);
+/* For any session, also one that has not started. */
 void skua_session_stopped(struct lttng_kernel_session *session);
 
 /* Makes the integer fields known to filters of every session, as $ctx.skua_span and so on. */
