@@ -68,7 +68,7 @@ export async function doSteps(steps: readonly Step[], run: StepRun): Promise<Ste
               run.progress(`${step.title}: ${text}`, fraction);
             },
           });
-          found = await safeCheck(step);
+          found = stillFixable(step, await safeCheck(step));
         } catch (thrown) {
           const error = toSkuaError(thrown);
           if (error.code === 'cancelled') throw error;
@@ -95,6 +95,13 @@ export async function undoSteps(steps: readonly Step[], run: StepRun): Promise<S
     }
   }
   return (await checkSteps(steps)).map((after) => failures.get(after.id as StepId) ?? after);
+}
+
+/** What was done without complaint had no effect: that must not look like something left to do. */
+function stillFixable(step: Step, found: Check): Check {
+  if (found.state !== 'fixable') return found;
+  const message = `${step.title}: this was done, but had no effect: ${found.found}.`;
+  return { state: 'failed', found: found.found, error: { code: 'internal', message, remedy: found.remedy } };
 }
 
 async function safeCheck(step: Step): Promise<Check> {

@@ -8,11 +8,15 @@ export interface LiveBatch {
 }
 
 export interface LiveOptions {
-  readonly host: string;
+  /** The relay daemon's live port on loopback. */
   readonly port: number;
   readonly sessionName: string;
   readonly signal: AbortSignal;
   readonly pollMs: number;
+  /** How long to wait for the session to appear at the relay daemon. */
+  readonly sessionWaitMs: number;
+  /** Folder for a CTF copy of everything received. */
+  readonly copyTo?: string;
 }
 
 /** Ends by itself when the session was destroyed and everything was read. Throws SkuaError when the stream breaks. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { cp, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SkuaError, toSkuaError } from '../../common/base/errors';
@@ -45,7 +45,7 @@ export interface SessionDependencies {
 
 const TICK_MS = 40;
 const LOSS_EVERY_MS = 1000;
-const PREFLIGHT_MS = 15_000;
+const PREFLIGHT_MS = 60_000;
 /** The live stream's end may take this long after the last event read. */
 const DRAIN_IDLE_MS = 30_000;
 const ABANDON_MS = 5000;
@@ -89,7 +89,6 @@ export class TraceSession {
     private readonly relayd: Relayd,
     private readonly jaeger: Receiver,
     private readonly otlp: Receiver,
-    private readonly folder: string,
     sinkHolder: { target: TraceSession | undefined },
   ) {
     sinkHolder.target = this;
@@ -140,7 +139,7 @@ export class TraceSession {
       receivers.push(jaeger);
       const otlp = await startOtlpHttp(sink);
       receivers.push(otlp);
-      session = new TraceSession(options, deps, relayd, jaeger, otlp, folder, holder);
+      session = new TraceSession(options, deps, relayd, jaeger, otlp, holder);
       const [agent, relaydId] = [await processId(process.pid), await processId(relayd.pid)];
       if (agent !== undefined) {
         await records.write({
@@ -245,11 +244,10 @@ export class TraceSession {
     }
     await this.clock.measure();
     await this.pipeline.finish('session-stopped');
-    await this.keepCopy();
     await this.deps.sender.drained(60_000);
     for (const exporter of this.exporters) await exporter.close();
     await this.refreshLoss();
-    const summary = this.summary();
+    const summary = await this.summary();
     await this.close();
     return summary;
   }
@@ -271,11 +269,12 @@ export class TraceSession {
   private async read(): Promise<void> {
     try {
       const batches = this.deps.openLive({
-        host: '127.0.0.1',
         port: this.relayd.livePort,
         sessionName: this.options.name,
         signal: this.abort.signal,
         pollMs: POLL_MS,
+        sessionWaitMs: PREFLIGHT_MS,
+        ...(this.options.keepCtf === undefined ? {} : { copyTo: this.options.keepCtf }),
       });
       for await (const batch of batches) {
         this.lastBatchMs = Date.now();
@@ -360,10 +359,10 @@ export class TraceSession {
     };
   }
 
-  private summary(): SessionSummary {
+  private async summary(): Promise<SessionSummary> {
     const counts = this.pipeline.kernel.counts;
     const notes = [...this.notes];
-    if (this.vdsoVisible) notes.push(VDSO_NOTE);
+    if (this.vdsoVisible) notes.push(vdsoNote(await clockSource()));
     if (counts.foreign > 0)
       notes.push(
         `${counts.foreign} events carried no context: the session ran on modules that are not Skua's.`,
@@ -389,17 +388,6 @@ export class TraceSession {
     void this.deps.control.destroy(this.options.name).catch(() => undefined); // Already reported; the session may be gone.
   }
 
-  private async keepCopy(): Promise<void> {
-    if (this.options.keepCtf === undefined) return;
-    try {
-      await cp(this.folder, this.options.keepCtf, { recursive: true });
-    } catch (error) {
-      this.notes.push(
-        `The CTF copy could not be kept in ${this.options.keepCtf}: ${toSkuaError(error).message}`,
-      );
-    }
-  }
-
   private every(ms: number, action: () => void): void {
     this.timers.push(setInterval(action, ms));
   }
@@ -417,8 +405,21 @@ export class TraceSession {
   }
 }
 
-const VDSO_NOTE =
-  'gettimeofday, clock_gettime, time and getcpu are answered by the vDSO in user space and never enter the kernel, so they are not system calls here. Launch with "vdsoSyscalls" (--vdso-syscalls) to make them real ones.';
+/** Clock sources that user space can read by itself (Linux's arch/x86 vdso clock modes). */
+const VDSO_CLOCK_SOURCES: ReadonlySet<string> = new Set(['tsc', 'kvm-clock', 'hyperv_clocksource_tsc_page']);
+
+/** Which library calls never enter the kernel on a host with this clock source. */
+export function vdsoNote(clockSource: string): string {
+  const remedy = 'Launch with "vdsoSyscalls" (--vdso-syscalls) to make them real ones.';
+  return VDSO_CLOCK_SOURCES.has(clockSource)
+    ? `gettimeofday, clock_gettime, time and getcpu are answered by the vDSO in user space and never enter the kernel, so they are not system calls here. ${remedy}`
+    : `time, getcpu and clock_gettime of coarse clocks are answered by the vDSO in user space and never enter the kernel, so they are not system calls here. gettimeofday and clock_gettime of other clocks are: the clock source of this host (${clockSource || 'unknown'}) cannot be read from user space. ${remedy}`;
+}
+
+async function clockSource(): Promise<string> {
+  const file = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
+  return (await readFile(file, 'utf8').catch(() => '')).trim();
+}
 
 /** Points tracing clients at the receivers. What the user has set for sampling stays. */
 export function clientEnvironment(

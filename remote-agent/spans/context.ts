@@ -2,9 +2,7 @@
 import type { CtfEvent, CtfFields } from '../../common/ctf/types';
 import type { SpanId, TraceId } from '../../common/model/span';
 
-export const FLAG_IN_SYSCALL = 0x02;
 export const FLAG_CONTROL = 0x04;
-export const FLAG_STACK_SHORT = 0x08;
 export const FLAG_INTERRUPT = 0x10;
 
 export interface EventContext {

@@ -4,7 +4,7 @@ import { EVENTS_DROPPED } from './kernelSpans';
 import type { UserSpanEvent } from './output';
 
 /** Attribute of a span that Skua put in place of one that the program's client has not reported (yet). */
-export const PLACEHOLDER = 'skua.placeholder';
+const PLACEHOLDER = 'skua.placeholder';
 
 const MAX_ENTRIES = 65_536;
 const MAX_EVENTS = 1000;

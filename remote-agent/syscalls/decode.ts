@@ -43,7 +43,7 @@ export function decodeExitArguments(syscall: string, fields: CtfFields, into: De
 }
 
 const isAnswer = (name: string): boolean =>
-  name === 'fds' || name.endsWith('fds') || name === 'upeer_addrlen';
+  /^(read|write|except)?fds$/.test(name) || name === 'upeer_addrlen';
 
 function decodeInto(
   syscall: string,

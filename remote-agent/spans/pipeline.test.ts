@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import { ns } from '../../common/base/time';
+import { ATTR, type Attributes, type Span, type SpanId, type TraceId } from '../../common/model/span';
+import { Services, type Delivery } from './services';
+import { SourceLines, type SpanOfProcess, type StackResolver } from './sourceLines';
+import { UserSpans, type UserDelivery } from './userSpans';
+
+const TRACE = '0000000000000000000000000000000a' as TraceId;
+const id = (n: number): SpanId => n.toString(16).padStart(16, '0') as SpanId;
+const span = (n: number, more: Partial<Span> = {}): Span => ({
+  traceId: TRACE,
+  spanId: id(n),
+  name: `span ${n}`,
+  kind: 'internal',
+  origin: 'user',
+  service: 'svc',
+  startNs: ns(100n),
+  endNs: ns(200n),
+  status: { code: 'unset' },
+  attributes: {},
+  events: [],
+  links: [],
+  ...more,
+});
+
+describe('UserSpans', () => {
+  const event = (timeNs: bigint) => ({ timeNs: ns(timeNs), name: 'sched_switch', attributes: {} });
+  const sign = (n: number, timeNs?: bigint) => ({
+    traceId: TRACE,
+    spanId: id(n),
+    pid: 7,
+    timeNs: timeNs ?? 150n,
+    processName: 'prog',
+    ...(timeNs === undefined ? {} : { event: event(timeNs) }),
+  });
+
+  it('shows a reported span at once and makes it final with the kernel events that came late', () => {
+    const out: UserDelivery[] = [];
+    const spans = new UserSpans((d) => out.push(d));
+    spans.kernel(sign(1, 150n), 0);
+    spans.report(span(1, { events: [event(160n)] }), 10);
+    spans.kernel(sign(1, 120n), 20);
+    spans.tick(100);
+    expect(out.map((d) => [d.final, d.span.events.map((e) => e.timeNs)])).toEqual([[false, [150n, 160n]]]);
+    spans.tick(400);
+    expect(out[1]).toMatchObject({ final: true, pid: 7, reported: true });
+    expect(out[1]?.span.events.map((e) => e.timeNs)).toEqual([120n, 150n, 160n]);
+    spans.tick(500);
+    expect(out).toHaveLength(2);
+    expect(spans.reported).toBe(1);
+  });
+
+  it('delivers again, not as final, when an event comes after that', () => {
+    const out: UserDelivery[] = [];
+    const spans = new UserSpans((d) => out.push(d));
+    spans.report(span(1), 0);
+    spans.tick(400);
+    spans.kernel(sign(1, 150n), 500);
+    spans.tick(900);
+    spans.finish('not-reported');
+    expect(out.map((d) => [d.final, d.span.events.length])).toEqual([
+      [false, 0],
+      [true, 0],
+      [false, 1],
+    ]);
+  });
+
+  it('puts an honest placeholder for a span in progress, and says at the end that it was not reported', () => {
+    const out: UserDelivery[] = [];
+    const spans = new UserSpans((d) => out.push(d));
+    spans.kernel(sign(1, 150n), 0);
+    spans.tick(100);
+    expect(out).toEqual([]);
+    spans.tick(300);
+    spans.tick(600);
+    spans.finish('not-reported');
+    expect(
+      out.map((d) => [d.final, d.reported, d.span.name, d.span.endNs, d.span.attributes[ATTR.unfinished]]),
+    ).toEqual([
+      [false, false, '(span in progress)', undefined, undefined],
+      [true, false, '(span not reported)', undefined, 'not-reported'],
+    ]);
+    expect(out[1]?.span.events).toHaveLength(1);
+    expect(spans.reported).toBe(0);
+  });
+});
+
+describe('Services', () => {
+  it('names kernel spans after the service their process reports, final exactly once', () => {
+    const out: Delivery[] = [];
+    const services = new Services((d) => out.push(d), 3000);
+    const kernel = (n: number) => span(n, { origin: 'kernel', service: 'a.out' });
+    services.kernel(kernel(1), 7, true, 0);
+    services.learn(7, 'shop');
+    services.kernel(kernel(2), 7, true, 10);
+    services.kernel(kernel(3), 8, true, 0);
+    services.tick(2999);
+    services.tick(3000);
+    services.kernel(kernel(4), 9, true, 4000);
+    services.finish();
+    expect(out.map((d) => [d.span.spanId.slice(-1), d.span.service, d.final])).toEqual([
+      ['1', 'a.out', false],
+      ['1', 'shop', true],
+      ['2', 'shop', true],
+      ['3', 'a.out', false],
+      ['3', 'a.out', true],
+      ['4', 'a.out', false],
+      ['4', 'a.out', true],
+    ]);
+  });
+});
+
+describe('SourceLines', () => {
+  function setUp(): {
+    lines: SourceLines;
+    out: SpanOfProcess[];
+    calls: string[];
+    answer: (attributes?: Attributes[]) => Promise<void>;
+  } {
+    const out: SpanOfProcess[] = [];
+    const calls: string[] = [];
+    const open: ((value: readonly Attributes[]) => void)[] = [];
+    const resolver: StackResolver = {
+      mapping: (pid) => calls.push(`mapping ${pid}`),
+      exec: (pid) => calls.push(`exec ${pid}`),
+      resolve: (samples) => {
+        calls.push(`resolve ${samples.map((s) => s.bytes[0]).join(' ')}`);
+        return new Promise((resolve) => open.push(resolve));
+      },
+    };
+    const lines = new SourceLines(resolver, (item) => out.push(item), 50);
+    const answer = async (attributes: Attributes[] = [{ [ATTR.codeLine]: 12 }]): Promise<void> => {
+      open.shift()?.(attributes);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    return { lines, out, calls, answer };
+  }
+  const sample = (n: number) => ({ kind: 'sample', id: BigInt(n), pid: 7, stack: Uint8Array.of(n) }) as const;
+  const kernel = (n: number, final = true) =>
+    ({ kind: 'span', id: BigInt(n), pid: 7, span: span(n), final }) as const;
+  const mapping = {
+    kind: 'mapping',
+    pid: 7,
+    mapping: { start: 0n, end: 1n, pgoff: 0n, ino: 0n, devMajor: 0, devMinor: 0, path: '/x' },
+  } as const;
+
+  it('sends a span once when its line is there first, and keeps the order of stacks and mappings', async () => {
+    const { lines, out, calls, answer } = setUp();
+    lines.accept(sample(1), 0);
+    lines.accept(mapping, 0);
+    lines.accept(sample(2), 0);
+    lines.accept({ kind: 'exec', pid: 7 }, 0);
+    expect(calls).toEqual(['resolve 1', 'mapping 7', 'resolve 2', 'exec 7']);
+    await answer();
+    lines.accept(kernel(1), 1);
+    expect(out.map((o) => [o.final, o.span.attributes[ATTR.codeLine]])).toEqual([[true, 12]]);
+  });
+
+  it('shows a span whose line is late, and sends it again with the line', async () => {
+    const { lines, out, answer } = setUp();
+    lines.accept(sample(1), 0);
+    lines.accept(kernel(1), 0);
+    lines.tick(10);
+    expect(out).toEqual([]);
+    lines.tick(60);
+    lines.tick(100);
+    await answer();
+    expect(out.map((o) => [o.final, o.span.attributes[ATTR.codeLine]])).toEqual([
+      [false, undefined],
+      [true, 12],
+    ]);
+  });
+
+  it('lets spans go without lines, saying why, when the helper cannot run', async () => {
+    const out: SpanOfProcess[] = [];
+    const lines = new SourceLines(
+      {
+        mapping: () => undefined,
+        exec: () => undefined,
+        resolve: () => Promise.reject(new Error('no helper')),
+      },
+      (item) => out.push(item),
+    );
+    lines.accept(sample(1), 0);
+    lines.accept(kernel(1), 0);
+    await lines.drain();
+    expect(out.map((o) => [o.final, o.span.attributes[ATTR.sourceUnknown]])).toEqual([
+      [true, 'symbols-failed: no helper'],
+    ]);
+  });
+
+  it('drains: resolves only when every span has left', async () => {
+    const { lines, out, answer } = setUp();
+    lines.accept(sample(1), 0);
+    lines.accept(kernel(1), 0);
+    const drained = lines.drain();
+    await answer();
+    await drained;
+    expect(out.map((o) => o.final)).toEqual([true]);
+  });
+});
