@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For N seconds or until the file STOP appears, in T threads at a time (stress N T STOP): threads that arm, write garbage, make system calls, map and unmap
- * executable memory, fork, exec, are killed, and exit armed or not. Prints how many threads and processes it
- * made.
+ * For N seconds or until the file STOP appears, in T threads at a time (stress N T STOP): threads that arm,
+ * write garbage, make system calls, map and unmap executable memory, fork, exec, are killed, and exit armed
+ * or not. Prints how many threads and processes it made.
  */
 #include <pthread.h>
 #include <signal.h>
