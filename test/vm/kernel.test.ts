@@ -5,11 +5,18 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { SKUA } from '../../common/model/abi';
 import { bytes, integer, parseTrace, text, type TraceEvent } from './babeltrace';
 import { openGuest, quote, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
 
-const FLAG = { sampled: 1n, inSyscall: 2n, control: 4n, stackShort: 8n, interrupt: 16n, subject: 32n };
+const FLAG = {
+  sampled: BigInt(SKUA.FLAG_SAMPLED),
+  inSyscall: BigInt(SKUA.FLAG_IN_SYSCALL),
+  control: BigInt(SKUA.FLAG_CONTROL),
+  stackShort: BigInt(SKUA.FLAG_STACK_SHORT),
+  subject: BigInt(SKUA.FLAG_SUBJECT),
+};
 /** These never have an exit event: the thread ends, or signal return replaces the syscall number. */
 const WITHOUT_EXIT = ['exit', 'exit_group', 'rt_sigreturn'];
 /** What a guest's kernel says when something is wrong with it. */

@@ -1,0 +1,228 @@
+/** The whole chain on a real kernel: sandbox, SSH, agent, LTTng, spans. Programs are built here and uploaded, as a user's would be. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ATTR, type Span } from '../../common/model/span';
+import type { TargetSpec } from '../../src/core/api';
+import { loginKeyPath, sandboxKeys } from '../../src/core/sandbox/files';
+import { doctor } from '../../src/core/session/host';
+import { readCallTable } from '../../tools/check-correctness';
+import { compare } from '../../tools/correctness/compare';
+import { parseExpected } from '../../tools/correctness/expected';
+import { REPOSITORY } from './guest';
+import { KERNEL_TROUBLE, openMachine, SANDBOX, trace, uploaded, vmContext, type Machine } from './machine';
+import { openProxy } from './proxy';
+
+const EXAMPLES = join(REPOSITORY, 'examples');
+let machine: Machine;
+let blocked: string;
+
+beforeAll(async () => {
+  for (const name of ['correctness', 'counter']) execFileSync('make', ['-s', '-C', join(EXAMPLES, name)]);
+  blocked = join(mkdtempSync(join(tmpdir(), 'skua-vm-')), 'blocked');
+  const include = ['-I', join(REPOSITORY, 'clients/c'), '-I', join(REPOSITORY, 'kernel/include')];
+  execFileSync('gcc', ['-O2', '-g', '-Wall', ...include, join(REPOSITORY, 'test/vm/guest/blocked.c'), '-o', blocked, '-pthread']);
+  machine = await openMachine();
+});
+
+afterAll(async () => {
+  const log = await machine.kernelLog();
+  await machine.close();
+  expect(log).not.toMatch(KERNEL_TROUBLE);
+});
+
+/** No session, relay daemon or traced program of ours is left in the guest. */
+async function nothingLeft(): Promise<string> {
+  return machine.must(`sudo lttng list 2>/dev/null | grep -c 'skua-' ; pgrep -c lttng-relayd; pgrep -xc 'blocked|counter|correctness'; pgrep -fc '[a]gent.js'; true`);
+}
+
+describe('correctness', () => {
+  it.each([false, true])('every call is one span in its place (vDSO calls made real: %s)', async (vdsoSyscalls) => {
+    const run = await trace(uploaded(join(EXAMPLES, 'correctness/build/correctness'), [], vdsoSyscalls));
+    expect(run.error).toBeUndefined();
+    expect(run.exit).toEqual({ code: 0, signal: null });
+    const report = compare(parseExpected(run.stdout), run.spans, readCallTable(), { vdsoHidden: vdsoSyscalls });
+    expect(report.problems.slice(0, 10)).toEqual([]);
+    expect(report.callsMade).toBeGreaterThan(4500);
+    if (vdsoSyscalls) expect(report.callsRight).toBe(report.callsMade);
+    expect(run.summary?.loss).toMatchObject({ ringBuffer: 0, packetsMissing: 0, ssh: 0, agentQueue: 0, unpaired: 0, receiver: 0 });
+  });
+});
+
+describe('loss accounting', () => {
+  const KINDS = 6;
+  const CALLS = ['getpid', 'openat', 'write', 'lseek', 'read', 'close'];
+  /** What the kernel module has counted; the difference over a run is what it issued beside the syscalls. */
+  async function stats(): Promise<{ mappings: number; fds: number }> {
+    const text = await machine.must('cat /proc/skua/stats');
+    const one = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+    return { mappings: one('mappings'), fds: one('fds') };
+  }
+  const args = (threads: number, rounds: number): string[] => ['--threads', String(threads), '--rounds', String(rounds)];
+  const own = (spans: readonly Span[]): readonly Span[] => spans.filter((span) => span.origin === 'kernel' && CALLS.includes(span.name));
+
+  it('delivers every syscall of a self-counting workload', async () => {
+    const run = await trace({ ...uploaded(join(EXAMPLES, 'counter/build/counter'), args(4, 100)), session: { tracepoints: [] } });
+    expect(run.error).toBeUndefined();
+    const issued = 4 * 100 * KINDS;
+    expect(own(run.spans)).toHaveLength(issued);
+    for (const name of CALLS) expect(own(run.spans).filter((span) => span.name === name)).toHaveLength(400);
+    expect(run.summary?.loss).toMatchObject({ ringBuffer: 0, packetsMissing: 0, agentQueue: 0, ssh: 0, unpaired: 0 });
+  });
+
+  it('issued = delivered + dropped by cause, also when the buffers are far too small', async () => {
+    const threads = 4;
+    const rounds = 1000;
+    const before = await stats();
+    const run = await trace({
+      ...uploaded(join(EXAMPLES, 'counter/build/counter'), args(threads, rounds)),
+      session: { tracepoints: [], subbufferBytes: 4096, subbuffers: 2 },
+    });
+    expect(run.error).toBeUndefined();
+    const after = await stats();
+    const loss = run.summary?.loss;
+    if (loss === undefined) throw new Error('no summary');
+    expect(loss.ringBuffer).toBeGreaterThan(0);
+    expect(loss).toMatchObject({ packetsMissing: 0, agentQueue: 0, ssh: 0 });
+
+    // Events: entry and exit of each call; the exit of the write that arms; entry and exit of the write that detaches.
+    const events = threads * rounds * (2 * KINDS + 3) + (after.mappings - before.mappings) + (after.fds - before.fds);
+    expect(loss.eventsDecoded + loss.ringBuffer).toBe(events);
+
+    // Spans: a call that is missing lost its entry at least; nothing is invented.
+    const issued = threads * rounds * KINDS;
+    const delivered = own(run.spans).length;
+    expect(delivered).toBeLessThan(issued);
+    expect(issued - delivered).toBeLessThanOrEqual(loss.ringBuffer);
+    expect(run.spans.some((span) => ATTR.lostEvents in span.attributes)).toBe(true);
+  });
+});
+
+describe('programs', () => {
+  it('says that a program is not there, or cannot be run', async () => {
+    const launch = { args: [], env: {}, vdsoSyscalls: false };
+    const missing = await trace({ session: {}, launch: { ...launch, program: '/no/such/program' } });
+    expect(missing.error?.code).toBe('program-not-found');
+    const plain = await trace({ session: {}, launch: { ...launch, program: '/etc/passwd' } });
+    expect(plain.error?.code).toBe('program-not-executable');
+    expect(plain.error?.remedy).not.toBe('');
+  });
+
+  it('says that the build command failed, with its output', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'skua-build-'));
+    writeFileSync(join(folder, 'x.c'), 'int main(void) { return y; }\n');
+    const run = await trace({
+      session: {},
+      upload: { kind: 'folder', localPath: folder },
+      build: 'gcc x.c -o x',
+      launch: { program: './x', args: [], env: {}, vdsoSyscalls: false },
+    });
+    expect(run.error?.code).toBe('build-command-failed');
+    expect(run.stderr + run.stdout).toContain("'y' undeclared");
+  });
+
+  it('ends a span as killed when its program is killed inside the call', async () => {
+    const run = await trace({ session: { tracepoints: [] }, ...uploaded(blocked) }, async (live, soFar) => {
+      await expect.poll(soFar.stdout, { timeout: 60_000 }).toContain('waiting');
+      await expect.poll(() => soFar.spans().some((span) => span.name === 'pause'), { timeout: 60_000 }).toBe(true);
+      await live.signal('SIGKILL');
+    });
+    expect(run.error).toBeUndefined();
+    expect(run.exit).toEqual({ code: null, signal: 'SIGKILL' });
+    const pause = run.spans.find((span) => span.name === 'pause');
+    expect(pause).toMatchObject({ origin: 'kernel', parentSpanId: '00000000000000b2', attributes: { [ATTR.unfinished]: 'killed' } });
+    expect(pause).not.toHaveProperty('endNs');
+    expect(run.spans.filter((span) => span.name === 'getpid')).toHaveLength(1);
+  });
+
+  it('passes input on, and the program’s own exit code back', async () => {
+    const launch = { program: 'sh', args: ['-c', 'read x; echo "got $x"; exit 7'], env: {}, vdsoSyscalls: false };
+    const run = await trace({ session: { tracepoints: [] }, launch }, (live) => {
+      live.input(Buffer.from('hello\n'));
+    });
+    expect(run).toMatchObject({ exit: { code: 7, signal: null }, stdout: 'got hello\n' });
+  });
+});
+
+describe('over the user’s own ssh', () => {
+  const home = mkdtempSync(join(tmpdir(), 'skua-ssh-home-'));
+  const saved = process.env['HOME'];
+
+  async function sshTarget(user: string, port: number): Promise<TargetSpec> {
+    const { host } = await sandboxKeys();
+    mkdirSync(join(home, '.ssh'), { recursive: true });
+    writeFileSync(join(home, '.ssh/known_hosts'), `guest ${host.publicKey}\n`);
+    const entry = `Host guest\n HostName 127.0.0.1\n HostKeyAlias guest\n Port ${String(port)}\n User ${user}\n IdentityFile ${loginKeyPath()}\n`;
+    writeFileSync(join(home, '.ssh/config'), entry);
+    return { kind: 'ssh', host: 'guest' };
+  }
+
+  beforeAll(() => {
+    // The login key's path depends on HOME unless the cache is named explicitly.
+    process.env['XDG_CACHE_HOME'] ??= join(saved ?? '/root', '.cache');
+    process.env['HOME'] = home;
+  });
+
+  afterAll(() => {
+    process.env['HOME'] = saved;
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  it('keeps what arrived when the connection is cut, and the target cleans up by itself', async () => {
+    const proxy = await openProxy(machine.sshPort);
+    const target = await sshTarget('skua', proxy.port);
+    const run = await trace({ target, session: { tracepoints: [] }, ...uploaded(blocked) }, async (_live, soFar) => {
+      await expect.poll(() => soFar.spans().length, { timeout: 60_000 }).toBeGreaterThan(0);
+      proxy.cut();
+    });
+    await proxy.close();
+    expect(run.error?.code).toBe('connection-lost');
+    expect(run.spans.map((span) => span.name)).toContain('getpid');
+    await expect.poll(nothingLeft, { timeout: 120_000, interval: 3000 }).toBe('0\n0\n0\n0\n');
+  });
+
+  it('tells a user without sudo what is missing, and who can help', async () => {
+    const key = (await sandboxKeys()).login.publicKey;
+    await machine.must(`id nosudo >/dev/null 2>&1 || sudo useradd -m -s /bin/bash nosudo
+sudo install -d -m 700 -o nosudo -g nosudo /home/nosudo/.ssh
+echo '${key}' | sudo tee /home/nosudo/.ssh/authorized_keys >/dev/null
+sudo chown nosudo:nosudo /home/nosudo/.ssh/authorized_keys`);
+    const target = await sshTarget('nosudo', machine.sshPort);
+    const report = await doctor(target, vmContext());
+    const trouble = report.steps.find((step) => step.state === 'failed');
+    expect(trouble?.error?.code).toBe('no-sudo');
+    expect(trouble?.error?.remedy).not.toBe('');
+    const run = await trace({ target, session: {}, ...uploaded(blocked) });
+    expect(run.error?.code).toBe('no-sudo');
+  });
+});
+
+describe('cancelling', () => {
+  it('works at any step, and leaves nothing behind', async () => {
+    for (const step of ['Copying', 'Starting the tracing session', 'Starting blocked']) {
+      const abort = new AbortController();
+      const context = {
+        ...vmContext(abort.signal),
+        progress: {
+          report: (text: string) => {
+            if (text.startsWith(step)) abort.abort();
+          },
+        },
+      };
+      const run = await trace({ session: { tracepoints: [] }, ...uploaded(blocked) }, undefined, context);
+      // The last step may win the race; then the run is disposed and ends without its program.
+      expect(run.error?.code, step).toMatch(/cancelled|agent-start-failed|internal|connection-lost/);
+    }
+    await expect.poll(nothingLeft, { timeout: 120_000, interval: 3000 }).toBe('0\n0\n0\n0\n');
+  });
+});
+
+describe('the sandbox as a target', () => {
+  it('is ready after the runs above', async () => {
+    const report = await doctor(SANDBOX, vmContext());
+    expect(report.steps.filter((step) => step.state !== 'ok').map((step) => `${step.id}: ${step.found}`)).toEqual([]);
+    expect(report.kernelRelease).toBe((await machine.must('uname -r')).trim());
+  });
+});
