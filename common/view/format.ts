@@ -37,7 +37,7 @@ function trim(value: number, digits: number): string {
 export function formatOffset(ns: number, stepNs: number): string {
   const abs = Math.abs(ns);
   const [unit, size] =
-    UNITS.find(([, s]) => Math.max(abs, stepNs) >= s) ?? (UNITS[3] as readonly [string, number]);
+    UNITS.find(([, s]) => Math.max(abs, stepNs) >= s) ?? (UNITS[3]);
   const decimals = Math.min(9, Math.max(0, Math.ceil(Math.log10(size / stepNs) - 1e-9)));
   const value = (abs / size).toFixed(decimals);
   return `${ns < 0 && Number(value) !== 0 ? '−' : ''}${value} ${unit}`;

@@ -127,7 +127,7 @@ export class TimelineHost implements Disposable {
   dispose(): void {
     this.disposed = true;
     void this.storeListener.dispose();
-    void this.reader?.dispose();
+    this.reader?.dispose();
     void this.sendTimer?.dispose();
     void this.searchTimer?.dispose();
   }
@@ -184,7 +184,7 @@ export class TimelineHost implements Disposable {
   /** A webview has started (again): it knows nothing. */
   private begin(): void {
     const { store } = this.options;
-    void this.reader?.dispose();
+    this.reader?.dispose();
     this.reader = store.createReader();
     this.search = undefined;
     this.applied = this.seq;

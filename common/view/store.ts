@@ -154,7 +154,10 @@ export class SpanStore {
     }
     this.epochNs ??= span.startNs;
     // The parent first: a reader then usually meets parents before children.
-    const parent = span.parentSpanId === undefined ? -1 : this.parentIndex(span.traceId, span.parentSpanId);
+    const own = span.parentSpanId === span.spanId;
+    if (own) this.cyclicCount += 1;
+    const parent =
+      span.parentSpanId === undefined || own ? -1 : this.parentIndex(span.traceId, span.parentSpanId);
     const index = known ?? this.allocate(span.traceId, span.spanId);
     const entry = this.entries[index] as Entry;
     if (entry.span === undefined) this.placeholderCount -= 1;
@@ -188,7 +191,7 @@ export class SpanStore {
   }
 
   private setParent(entry: Entry, index: number, parent: number): void {
-    if (entry.children > 0 || parent === index) {
+    if (entry.children > 0) {
       for (let at = parent; at !== -1; at = (this.entries[at] as Entry).parent) {
         if (at !== index) continue;
         this.cyclicCount += 1;

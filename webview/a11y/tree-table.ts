@@ -19,8 +19,8 @@ interface Node {
 }
 
 export interface TreeTableActions {
-  select(span: number): void;
-  openSource(span: number, toSide: boolean): void;
+  readonly select: (span: number) => void;
+  readonly openSource: (span: number, toSide: boolean) => void;
 }
 
 export class TreeTable {

@@ -14,14 +14,14 @@ import { createLossView, type LossView } from './loss-view';
 import { renderSummary } from './summary-view';
 
 export interface BottomPanelActions {
-  post(message: WebviewToHost): void;
+  readonly post: (message: WebviewToHost) => void;
   /** Select and bring into view. */
-  goTo(span: number): void;
-  showTime(time: number): void;
-  filterByName(name: string): void;
-  openSource(span: number, toSide: boolean): void;
-  window(): TimeWindow;
-  copy(text: string, what: string): void;
+  readonly goTo: (span: number) => void;
+  readonly showTime: (time: number) => void;
+  readonly filterByName: (name: string) => void;
+  readonly openSource: (span: number, toSide: boolean) => void;
+  readonly window: () => TimeWindow;
+  readonly copy: (text: string, what: string) => void;
 }
 
 export class BottomPanel {

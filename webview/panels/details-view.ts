@@ -5,10 +5,10 @@ import { button } from '../controls';
 import { el, link } from './dom';
 
 export interface DetailsActions {
-  openSource(index: number, frame: number | undefined, toSide: boolean): void;
-  pickSource(index: number, frame: number | undefined): void;
-  copy(text: string, what: string): void;
-  selectParent(index: number): void;
+  readonly openSource: (index: number, frame: number | undefined, toSide: boolean) => void;
+  readonly pickSource: (index: number, frame: number | undefined) => void;
+  readonly copy: (text: string, what: string) => void;
+  readonly selectParent: (index: number) => void;
 }
 
 /** Why a system call has no source line, for people. Unknown reasons are shown as they are. */
@@ -89,7 +89,7 @@ function facts(details: SpanDetails, originNs: bigint, actions: DetailsActions):
       'Duration',
       details.durationNs === undefined
         ? `unfinished${details.unfinished === undefined ? '' : ` · ${UNFINISHED[details.unfinished] ?? details.unfinished}`}`
-        : `${formatDuration(Number(details.durationNs))}`,
+        : formatDuration(Number(details.durationNs)),
     ],
     ['Start', `+${formatDuration(offset)} · ${clockTime(BigInt(details.startNs))}`],
     details.durationNs !== undefined && details.unfinished !== undefined

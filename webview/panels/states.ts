@@ -13,8 +13,8 @@ export interface StateFacts {
 }
 
 export interface StateActions {
-  showLog(): void;
-  clearFilter(): void;
+  readonly showLog: () => void;
+  readonly clearFilter: () => void;
 }
 
 export interface StateView {

@@ -6,19 +6,19 @@ import { badge, button, dropdown, textField, type Button, type TextField } from 
 import { el } from './dom';
 
 export interface ToolbarActions {
-  search(query: string): void;
-  nextMatch(step: 1 | -1): void;
-  leaveSearch(): void;
-  toggleFilter(): void;
-  zoom(factor: number): void;
-  fit(): void;
-  toggleFollow(): void;
-  togglePanel(): void;
-  toggleMerge(): void;
-  help(): void;
-  exportTrace(): void;
-  stop(): void;
-  showLosses(): void;
+  readonly search: (query: string) => void;
+  readonly nextMatch: (step: 1 | -1) => void;
+  readonly leaveSearch: () => void;
+  readonly toggleFilter: () => void;
+  readonly zoom: (factor: number) => void;
+  readonly fit: () => void;
+  readonly toggleFollow: () => void;
+  readonly togglePanel: () => void;
+  readonly toggleMerge: () => void;
+  readonly help: () => void;
+  readonly exportTrace: () => void;
+  readonly stop: () => void;
+  readonly showLosses: () => void;
 }
 
 export interface Toolbar {

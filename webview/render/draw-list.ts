@@ -52,7 +52,7 @@ export const PAINTS = [
   'match',
   'live',
   ...CATEGORY_NAMES.map((name) => `class-${name}` as const),
-  ...Array.from({ length: SERVICE_COLOURS }, (_, i) => `service-${i}` as `service-${number}`),
+  ...Array.from({ length: SERVICE_COLOURS }, (_, i) => `service-${i}`),
 ] as const;
 export type Paint = (typeof PAINTS)[number];
 export const PAINT_CODE = Object.fromEntries(PAINTS.map((p, code) => [p, code])) as Readonly<
