@@ -76,7 +76,7 @@ export interface Traced {
 
 /** Runs a program under tracing to its end. `during` is called once it runs; a failure of the run is in `error`. */
 export async function trace(
-  options: Omit<RunOptions, 'target'> & { readonly target?: TargetSpec },
+  options: Omit<RunOptions, 'target' | 'session'> & Partial<Pick<RunOptions, 'target' | 'session'>>,
   during: (run: TraceRun, soFar: { readonly spans: () => readonly Span[]; readonly stdout: () => string }) => void | Promise<void> = () =>
     undefined,
   context: CoreContext = vmContext(),
@@ -88,7 +88,7 @@ export async function trace(
   const outcome = await (async () => {
     try {
       const run = await startRun(
-        { target: SANDBOX, ...options },
+        { target: SANDBOX, session: {}, ...options },
         {
           spans: (spans) => {
             collector.add(spans);

@@ -212,8 +212,7 @@ describe('cancelling', () => {
         },
       };
       const run = await trace({ session: { tracepoints: [] }, ...uploaded(blocked) }, undefined, context);
-      // The last step may win the race; then the run is disposed and ends without its program.
-      expect(run.error?.code, step).toMatch(/cancelled|agent-start-failed|internal|connection-lost/);
+      expect(run.error?.code, step).toBe('cancelled');
     }
     await expect.poll(nothingLeft, { timeout: 120_000, interval: 3000 }).toBe('0\n0\n0\n0\n');
   });

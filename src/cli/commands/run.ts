@@ -161,7 +161,8 @@ function forwardInput(run: TraceRun): { stop(): void } {
     stop: () => {
       process.stdin.off('data', onData).off('end', onEnd);
       process.stdin.pause();
-      process.stdin.unref();
+      // A pipe or terminal that nobody reads any more must not keep the process alive; a file never does.
+      if ('unref' in process.stdin) process.stdin.unref();
     },
   };
 }

@@ -3,7 +3,7 @@ import { SkuaError, toSkuaError } from '../../../common/base/errors';
 import type { ExitStatus, LaunchOptions, SessionOptions, SessionSummary } from '../../../common/protocol/agent';
 import type { AgentEvents } from '../agent/connection';
 import { DEFAULT_SESSION, type CoreContext, type RunEvents, type RunInfo, type RunOptions, type TraceRun } from '../api';
-import { throwIfAborted } from '../process';
+import { cancelled, throwIfAborted } from '../process';
 import type { SshConnection } from '../ssh/connection';
 import { mapToRemote, syncUpload, type Uploaded } from './sync';
 import { openPrepared, targetName, type OpenTarget } from './target';
@@ -33,6 +33,7 @@ export async function startRun(options: RunOptions, events: RunEvents, context: 
     progress.session = true;
     context.progress.report(`Starting ${basename(launch.program)}`);
     const { pid } = await open.agent.request('launch', launch, { signal: context.signal });
+    throwIfAborted(context.signal, 'The run');
     const info: RunInfo = {
       target: options.target,
       host: targetName(options.target),
@@ -112,11 +113,12 @@ class Run implements TraceRun {
       void this.dispose();
     };
     context.signal.addEventListener('abort', abort, { once: true });
-    // A connection that ends by itself fails the run; one that `dispose` closes does not.
-    void open.agent.closed.then((reason) => {
+    // A connection that ends by itself fails the run; one that `dispose` closes cancels what still waits for it.
+    const closed = open.agent.closed.then((reason): SkuaError => {
       if (reason !== undefined && this.disposed === undefined) progress.fail(reason);
+      return reason ?? cancelled('The run');
     });
-    this.done = this.finish().finally(() => {
+    this.done = this.finish(closed).finally(() => {
       context.signal.removeEventListener('abort', abort);
     });
     // Whoever does not wait for `done` learns of a failure from events.failed.
@@ -136,17 +138,16 @@ class Run implements TraceRun {
     return this.disposed;
   }
 
-  private async finish(): Promise<{ readonly exit: ExitStatus; readonly summary: SessionSummary }> {
+  private async finish(
+    closed: Promise<SkuaError>,
+  ): Promise<{ readonly exit: ExitStatus; readonly summary: SessionSummary }> {
+    const { exited, failed } = this.progress;
     try {
-      const outcome = await Promise.race([this.progress.exited, this.progress.failed]);
-      if (outcome instanceof SkuaError) throw outcome;
-      const summary = await Promise.race([
-        this.stopSession(),
-        this.progress.failed.then((error) => {
-          throw error;
-        }),
-      ]);
-      return { exit: outcome, summary };
+      const exit = await Promise.race([exited, failed, closed]);
+      if (exit instanceof SkuaError) throw exit;
+      const summary = await Promise.race([this.stopSession(), failed, closed]);
+      if (summary instanceof SkuaError) throw summary;
+      return { exit, summary };
     } catch (error) {
       throw toSkuaError(error);
     } finally {
