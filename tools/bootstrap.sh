@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings a fresh Debian 12 machine with Node 20 to the point where everything can be built: system packages, npm packages, bundles,
-# native helpers. Every step is skipped when its result is there. Called by `npm run demo` and `npm test`; safe to call by hand.
+# native helpers, clients. Every step is skipped when its result is there. Called by `npm run demo` and `npm test`; safe to call by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,3 +24,4 @@ fi
 say "Building"
 node tools/build.mjs
 bash tools/build-native.sh --out dist/native
+bash tools/build-clients.sh --out dist/clients

@@ -22,8 +22,10 @@ bash tools/bootstrap.sh
 
 mkdir -p out/demo
 trace=$PWD/out/demo/sample.skua
+say "Building examples/sample"
+make -s -C examples/sample
 say "Tracing examples/sample in the sandbox (the first time builds the virtual machine: a few minutes)"
-node dist/cli.js run --target sandbox --upload examples/sample --build make --output "$trace" -- ./checkout
+node dist/cli.js run --target sandbox --upload examples/sample --output "$trace" -- ./checkout
 
 if [ "$headless" = yes ]; then
 	say "The trace is in out/demo/sample.skua. Look at it again with: node dist/cli.js show out/demo/sample.skua"
