@@ -83,9 +83,11 @@ export class Program implements Disposable {
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       },
     );
+    // Listeners first: a short program has ended, and said what it had to, before the launcher's report is read.
+    const program = new Program(child, sink);
     const failure = await startFailure(child, child.stdio[STATUS_FD] as Readable);
     if (failure !== undefined) throw explainStart(options.program, failure);
-    return new Program(child, sink);
+    return program;
   }
 
   input(data: Uint8Array): void {
