@@ -3,7 +3,15 @@
  * "unknown"; never to another line. Needs gcc and g++ (and clang, where it is installed).
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -11,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sourceAttributes } from '../../remote-agent/symbols/attributes';
 import { Symbolizer } from '../../remote-agent/symbols/symbolizer';
 import {
-  allMarkers,
+  expectedLines,
   build,
   describeStack,
   FIXTURES,
@@ -118,7 +126,7 @@ describe('source lines of compiled programs', () => {
       it.skipIf(variant.cc === 'clang' && !hasClang)(`${variant.name} ${source}`, async () => {
         const program = build(variant, source, folder);
         const { calls, stacks } = await replay(record(recorder, program), symbolizer);
-        const verdicts = judge(calls, stacks, allMarkers());
+        const verdicts = judge(calls, stacks, expectedLines(source));
         const missed = [...markers(source).keys()].filter(
           (name) => !calls.some((call) => call.name === name),
         );
@@ -191,7 +199,7 @@ describe('what must not give a line', () => {
     });
     const { calls, stacks } = await replay(steps, symbolizer);
     // 16 bytes are enough where nothing lies between the call and the syscall; elsewhere nothing may be claimed.
-    const verdicts = judge(calls, stacks, allMarkers());
+    const verdicts = judge(calls, stacks, expectedLines('threads.c'));
     expect(verdicts.filter((v) => v.outcome === 'wrong')).toEqual([]);
     expect(new Set(verdicts.filter((v) => v.outcome === 'unknown').map((v) => v.found))).toEqual(
       new Set(['stack-truncated']),
@@ -223,10 +231,27 @@ describe('what must not give a line', () => {
     change(copy);
     const { calls, stacks } = await replay(steps, symbolizer);
     // Lines in the shared library are known all the same.
-    for (const verdict of judge(calls, stacks, allMarkers())) {
+    for (const verdict of judge(calls, stacks, expectedLines('plain.c'))) {
       if (['shared', 'hidden', 'fromcallback'].includes(verdict.name)) expect(verdict.outcome).toBe('right');
       else expect(verdict.found).toBe(reason);
     }
+  });
+
+  it('JavaScript: the stack ends where V8 has no call frame information', async () => {
+    const script = join(folder, 'script.js');
+    writeFileSync(
+      script,
+      "const fs = require('fs'); fs.writeSync(fs.openSync('/dev/null', 'w'), '@javascript');\n",
+    );
+    const program = join(folder, 'script');
+    writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${script}'\n`);
+    chmodSync(program, 0o755);
+    const { calls, stacks } = await replay(record(recorder, program), symbolizer);
+    const stack = stacks[calls.findIndex((call) => call.name === 'javascript')];
+    if (stack === undefined) throw new Error('not recorded');
+    expect(stack.source.known).toBe(false);
+    expect(['stack-truncated', 'no-cfi', 'unmapped-code']).toContain(stack.end);
+    expect(stack.frames.length).toBeGreaterThan(1);
   });
 
   it('a file that is rewritten in place while it is known', async () => {

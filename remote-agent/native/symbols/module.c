@@ -34,11 +34,14 @@ static const Dwfl_Callbacks callbacks = {
 /* Base names of libraries that a developer does not call "my program": their frames are skipped. See
  * docs/source-lines.md. */
 static const char *const system_libraries[] = {
-    "libc",	      "libpthread", "ld-linux-x86-64", "ld",	  "libdl",    "librt",	   "libm",
-    "libresolv",      "libutil",    "libanl",	       "libnss_", "libgcc_s", "libstdc++", "libc++",
-    "libc++abi",      "libunwind",  "libasan",	       "libtsan", "libubsan", "libgomp",   "libatomic",
-    "ld-musl-x86_64",
+    "libc",	 "libpthread", "ld-linux-x86-64", "ld",	       "libdl",	  "librt",
+    "libm",	 "libresolv",  "libutil",	  "libanl",    "libnss_", "libgcc_s",
+    "libstdc++", "libc++",     "libc++abi",	  "libunwind", "libasan", "libtsan",
+    "libubsan",	 "libgomp",    "libatomic",	  "libnode",   "libuv",	  "ld-musl-x86_64",
 };
+
+/* Programs that run other programs' code: what they call themselves is not the developer's call. */
+static const char *const runtimes[] = {"node", "nodejs"};
 
 static bool is_system_library(const char *path)
 {
@@ -58,6 +61,9 @@ static bool is_system_library(const char *path)
 		if (base[length] == '-' && base[length + 1] >= '0' && base[length + 1] <= '9')
 			return true;
 	}
+	for (size_t i = 0; i < sizeof(runtimes) / sizeof(*runtimes); i++)
+		if (strcmp(base, runtimes[i]) == 0)
+			return true;
 	return false;
 }
 

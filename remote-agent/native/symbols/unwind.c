@@ -78,6 +78,22 @@ static Dwarf_Frame *row_of(struct location *location)
 	return location->row;
 }
 
+/*
+ * glibc ends the CFI of clone and clone3 before the syscall instruction, as it would be wrong in the child.
+ * In the parent the row of the instruction before still holds, if that is `mov $nr, %eax`, which leaves the
+ * stack alone.
+ */
+static Dwarf_Frame *row_before_syscall(struct location *location)
+{
+	unsigned char bytes[7];
+
+	if (location->vaddr < 6 ||
+	    !module_read(location->module, location->vaddr - 6, bytes, sizeof(bytes)) || bytes[0] != 0xb8 ||
+	    bytes[5] != 0x0f || bytes[6] != 0x05)
+		return NULL;
+	return row_of(location_get(location->module, location->vaddr - 2));
+}
+
 enum step { STEP_OK, STEP_OUTERMOST, STEP_NO_CFI, STEP_BAD, STEP_TRUNCATED };
 
 static enum step failed(enum eval_result result)
@@ -86,7 +102,7 @@ static enum step failed(enum eval_result result)
 }
 
 /* From the registers inside a frame to those of its caller. */
-static enum step step_out(const struct process *process, struct location *location,
+static enum step step_out(const struct process *process, struct location *location, bool innermost,
 			  const struct stack_copy *stack, const struct registers *in, struct registers *out)
 {
 	Dwarf_Frame *row = row_of(location);
@@ -96,6 +112,8 @@ static enum step step_out(const struct process *process, struct location *locati
 	bool is_address;
 	enum eval_result result;
 
+	if (!row && innermost)
+		row = row_before_syscall(location);
 	if (!row)
 		return STEP_NO_CFI;
 	int return_column = dwarf_frame_info(row, NULL, NULL, NULL);
@@ -200,7 +218,7 @@ void unwind(const struct process *process, const struct registers *registers, co
 			out->end = why;
 			return;
 		}
-		step = step_out(process, location, stack, &current, &next);
+		step = step_out(process, location, out->count == 1, stack, &current, &next);
 		switch (step) {
 		case STEP_OK:
 			break;
