@@ -118,13 +118,14 @@ export class LttngControl {
     await this.command(['start', name], signal);
   }
 
-  /** Stops recording and waits until the buffers have been handed to the relay daemon. */
+  /** Stops recording. LTTng's own wait for the data is not needed: the end of the live stream tells that all has arrived. */
   async stop(name: string): Promise<void> {
-    await this.command(['stop', name]);
+    await this.command(['stop', '--no-wait', name]);
   }
 
+  /** Destroys the session; what is still in its buffers goes to the relay daemon before the live streams end. */
   async destroy(name: string): Promise<void> {
-    await this.command(['destroy', name]);
+    await this.command(['destroy', '--no-wait', name]);
   }
 
   async sessions(): Promise<MiReply['sessions']> {

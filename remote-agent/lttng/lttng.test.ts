@@ -104,7 +104,7 @@ describe('LttngControl', () => {
       code: 'lttng-failed',
       message: 'The LTTng session daemon has no kernel tracer.',
     });
-    expect(commands.at(-1)).toBe('destroy skua-t1');
+    expect(commands.at(-1)).toBe('destroy --no-wait skua-t1');
   });
 
   it('explains missing tools and an absent daemon', () => {
@@ -166,7 +166,7 @@ describe('SessionRecords', () => {
     await writeFile(join(state, 'sessions', 'skua-torn.json'), '{"sess');
     const { exec, commands } = fakeLttng();
     expect(await records.cleanStale(new LttngControl(exec), () => undefined)).toEqual(['skua-dead']);
-    expect(commands).toEqual(['destroy skua-dead']);
+    expect(commands).toEqual(['destroy --no-wait skua-dead']);
     expect(await readdir(join(state, 'sessions'))).toEqual(['skua-live.json']);
     expect(await readdir(join(state, 'skua'))).toEqual([]);
   });
