@@ -109,6 +109,14 @@ describe('Symbolizer', () => {
     expect((await symbolizer.symbolize([sample(1)]))[0]?.end).toBe('complete');
   });
 
+  it('gives up a helper that hangs, also while questions go on', async () => {
+    symbolizer = start({ timeoutMs: 300 });
+    const hung = symbolizer.symbolize([sample(1, 'h')]);
+    const more = setInterval(() => void symbolizer.symbolize([sample(2, 'h')]), 50);
+    expect((await hung)[0]?.end).toBe('helper-failed');
+    clearInterval(more);
+  });
+
   it('gives up a helper that sends garbage', async () => {
     symbolizer = start();
     expect((await symbolizer.symbolize([sample(1, 'g')]))[0]?.end).toBe('helper-failed');

@@ -122,7 +122,7 @@ export class Symbolizer implements Disposable {
       this.nextBatch = (this.nextBatch + 1) % 2 ** 32;
       this.queuedBytes += bytes;
       running.batches.set(id, { samples, bytes, resolve, reject });
-      this.watch(running);
+      this.watch(running, false);
       running.child.stdin.write(encodeSymbolize(id, samples));
     });
   }
@@ -196,19 +196,20 @@ export class Symbolizer implements Disposable {
     if (batch?.samples.length !== stacks.length) throw new Error('an answer that fits no question');
     running.batches.delete(answer.batch);
     this.queuedBytes -= batch.bytes;
-    this.watch(running);
+    this.watch(running, true);
     batch.resolve(stacks);
   }
 
-  /** One timer for the oldest unanswered batch. */
-  private watch(running: Running): void {
-    clearTimeout(running.timer);
-    running.timer =
-      running.batches.size === 0
-        ? undefined
-        : setTimeout(() => {
-            this.abandon(running, 'did not answer in time');
-          }, this.options.timeoutMs ?? 60_000);
+  /** One timer while batches are unanswered, begun anew by each answer but not by each question: those come from a busy program. */
+  private watch(running: Running, answered: boolean): void {
+    if (running.batches.size === 0 || answered) {
+      clearTimeout(running.timer);
+      running.timer = undefined;
+    }
+    if (running.batches.size === 0) return;
+    running.timer ??= setTimeout(() => {
+      this.abandon(running, 'did not answer in time');
+    }, this.options.timeoutMs ?? 60_000);
   }
 
   /** Gives a helper up, once: its stacks are answered, the process is killed. */

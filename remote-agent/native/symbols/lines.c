@@ -235,8 +235,9 @@ static void add_frame(struct location *location, char *function, const struct po
 	struct frame *frame = &location->frames[location->frame_count++];
 
 	*frame = (struct frame){.function = function, .inlined = inlined};
-	/* Line 0: the compiler says that no line is right. */
-	if (position && position->file && position->line > 0) {
+	/* Line 0, or a file like "<artificial>": the compiler says that no line is right. */
+	if (position && position->file && position->file[0] && !strchr(position->file, '<') &&
+	    position->line > 0) {
 		frame->file = absolute_path(position->file, directory);
 		frame->line = position->line;
 		frame->column = position->column;

@@ -182,6 +182,15 @@ static int open_vdso(void)
 	return fd;
 }
 
+/* The kernel writes " (deleted)" behind the path of a mapped file that has no name any more. */
+static bool was_path(const char *path, const char *known)
+{
+	size_t length = strlen(known);
+
+	return strncmp(path, known, length) == 0 &&
+	       (path[length] == '\0' || strcmp(path + length, " (deleted)") == 0);
+}
+
 enum module_error module_get(const char *path, uint64_t ino, struct module **out)
 {
 	struct stat st;
@@ -213,7 +222,7 @@ enum module_error module_get(const char *path, uint64_t ino, struct module **out
 		/* Replaced or removed since; but we may have opened the mapped file earlier and still hold
 		 * it. */
 		for (module = modules; module; module = module->next) {
-			if (ino && module->ino == ino && strcmp(module->path, path) == 0) {
+			if (ino && !module->stale && module->ino == ino && was_path(path, module->path)) {
 				if (fd >= 0)
 					close(fd);
 				module->references++;
