@@ -6,7 +6,7 @@
  * packed. Replies have no header of their own: how long one is follows from the command it answers, step by step.
  */
 import { SkuaError } from '../base/errors';
-import { decodeUtf8 } from './utf8';
+import { decodeUtf8 } from '../base/utf8';
 
 /** Old enough for every relayd since 2.4, and before 2.15's variable-length session lists. */
 export const VIEWER_MAJOR = 2;

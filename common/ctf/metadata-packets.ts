@@ -5,7 +5,7 @@
  *   u8 compression · u8 encryption · u8 checksum_scheme · u8 major · u8 minor        = 37 bytes
  */
 import { metadataInvalid } from './errors';
-import { decodeUtf8 } from './utf8';
+import { decodeUtf8 } from '../base/utf8';
 
 const MAGIC = 0x75d11d57;
 const HEADER_BYTES = 37;

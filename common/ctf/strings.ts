@@ -1,4 +1,4 @@
-import { decodeUtf8 } from './utf8';
+import { decodeUtf8 } from '../base/utf8';
 
 const SLOTS = 4096;
 const LONGEST = 255;

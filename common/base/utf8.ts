@@ -49,3 +49,32 @@ export function decodeUtf8(bytes: Uint8Array, start: number, end: number): strin
   }
   return text + String.fromCharCode(...units);
 }
+
+/** Writes a string as UTF-8 at `at`; `bytes` has room for three times its length. Returns the end. Lone surrogates become U+FFFD. */
+export function encodeUtf8(text: string, bytes: Uint8Array, at: number): number {
+  let end = at;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) bytes[end++] = unit;
+    else if (unit < 0x800) {
+      bytes[end++] = 0xc0 | (unit >> 6);
+      bytes[end++] = 0x80 | (unit & 0x3f);
+    } else {
+      let code = unit;
+      if (unit >= 0xd800 && unit <= 0xdfff) {
+        const next = text.charCodeAt(i + 1);
+        if (unit <= 0xdbff && next >= 0xdc00 && next <= 0xdfff) {
+          code = 0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00);
+          i += 1;
+        } else code = 0xfffd;
+      }
+      if (code >= 0x10000) {
+        bytes[end++] = 0xf0 | (code >> 18);
+        bytes[end++] = 0x80 | ((code >> 12) & 0x3f);
+      } else bytes[end++] = 0xe0 | (code >> 12);
+      bytes[end++] = 0x80 | ((code >> 6) & 0x3f);
+      bytes[end++] = 0x80 | (code & 0x3f);
+    }
+  }
+  return end;
+}
