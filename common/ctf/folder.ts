@@ -39,6 +39,7 @@ export class StreamFileReader implements MuxSource {
   }
 
   fill(out: CtfItem[]): boolean {
+    if (this.ended) return false;
     const before = out.length;
     try {
       while (out.length === before) {
