@@ -278,6 +278,52 @@ describe('hostile packets', () => {
   });
 });
 
+describe('loss', () => {
+  const meta = bytes(`typealias integer { size = 32; } := u32;
+    trace { major = 1; minor = 8; byte_order = le; };
+    clock { name = c; };
+    stream { packet.context := struct { integer { size = 32; map = clock.c.value; } timestamp_begin; u32 timestamp_end;
+      u32 packet_size; u32 content_size; u32 packet_seq_num; u32 events_discarded; u32 cpu_id; }; };
+    event { name = "e"; fields := struct { integer { size = 8; } a; }; };`);
+
+  /** Packets of one event each: [sequence number, discarded events so far], each lasting 5 ns every 10 ns. */
+  const loss = (...packets: readonly (readonly [number, number])[]): unknown[] => {
+    const all = packets.map(([sequence, discarded], i) =>
+      [i * 10, i * 10 + 5, 29 * 8, 29 * 8, sequence, discarded, 3]
+        .reduce((w, v) => w.int(v, 32), new BitWriter(true))
+        .int(i, 8),
+    );
+    const stream = all.flatMap((writer) => [...writer.finish()]);
+    return decode(meta, Uint8Array.from(stream)).flatMap((item) => {
+      if (item.kind === 'event') return [];
+      const exact = item.kind === 'lost' && !item.exact ? '?' : '';
+      return [`${item.kind} ${item.count}${exact} ${item.beginNs}-${item.endNs} cpu ${item.cpu}`];
+    });
+  };
+
+  it('is the growth of the counter, in the time since the packet before', () => {
+    expect(loss([0, 0], [1, 7], [2, 7], [3, 8])).toEqual(['lost 7 5-15 cpu 3', 'lost 1 25-35 cpu 3']);
+    expect(loss([0, 4], [1, 4])).toEqual(['lost 4 0-5 cpu 3']);
+  });
+
+  it('is uncertain when the stream does not begin with its first packet', () => {
+    expect(loss([8, 4], [9, 5])).toEqual(['lost 4? 0-5 cpu 3', 'lost 1 5-15 cpu 3']);
+  });
+
+  it('is counted once when an interrupted packet was closed with the later counter', () => {
+    expect(loss([0, 150], [1, 100], [2, 160])).toEqual(['lost 150 0-5 cpu 3', 'lost 10 15-25 cpu 3']);
+  });
+
+  it('survives the wrap of a 32-bit counter', () => {
+    expect(loss([0, 0], [1, 0x7fff_ffff], [2, 0xffff_fff0], [3, 4]).at(-1)).toBe('lost 20 25-35 cpu 3');
+  });
+
+  it('is whole packets at a gap in their numbers', () => {
+    expect(loss([0, 0], [4, 0])).toEqual(['lost-packets 3 5-10 cpu 3']);
+    expect(code(() => loss([5, 0], [3, 0]))).toBe('ctf-packet-invalid');
+  });
+});
+
 describe('clock', () => {
   const clock = {
     name: 'c',

@@ -158,17 +158,20 @@ export class StreamReader {
     this.packet = { start, view: new DataView(packet.buffer, packet.byteOffset, length), bytes };
   }
 
-  /** The same conditions, ranges of time and counts as babeltrace2's discarded-events and discarded-packets messages. */
+  /**
+   * The same conditions, ranges of time and counts as babeltrace2's discarded-events and discarded-packets messages, but for a
+   * counter that goes back (see below), of which babeltrace2 makes 2^64 lost events.
+   */
   private countLost(start: PacketStart, beginNs: Nanoseconds, endNs: Nanoseconds): void {
     const { context, cpu } = start;
     const discarded = count(context, 'events_discarded');
     const sequence = count(context, 'packet_seq_num');
     if (discarded !== undefined) {
-      const before = this.discarded ?? 0n;
       const bits = integerBits(start.decoders.stream.packetContext, 'events_discarded');
-      const lost = bits < 64 ? BigInt.asUintN(bits, discarded - before) : discarded - before;
-      if (lost < 0n || lost > 2n ** 53n)
-        throw packetInvalid(0, 'its count of discarded events goes backwards');
+      // LTTng writes the counter when it closes a packet, and an interrupt can fill and close the next one in between: the
+      // counter of a later packet may then be the smaller one. The greatest so far is what was lost so far.
+      const lost = BigInt.asIntN(bits, discarded - (this.discarded ?? 0n));
+      if (lost > 2n ** 53n) throw packetInvalid(0, `it counts ${discarded} discarded events`);
       if (lost > 0n) {
         this.pending.push({
           kind: 'lost',
@@ -179,7 +182,7 @@ export class StreamReader {
           cpu,
         });
       }
-      this.discarded = discarded;
+      if (lost > 0n || this.discarded === undefined) this.discarded = discarded;
     }
     if (sequence !== undefined) {
       const missing = this.sequence === undefined ? 0n : sequence - this.sequence - 1n;

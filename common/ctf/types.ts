@@ -173,6 +173,10 @@ export interface CtfLostPackets {
   readonly cpu: number;
 }
 
+/**
+ * Events of a sequence are in order of time. What was lost is known when the packet after it arrives: its range may begin
+ * before the events that precede it.
+ */
 export type CtfItem = CtfEvent | CtfLostEvents | CtfLostPackets;
 
 /** The alignment of a type in bits, as CTF 1.8.3 §4.1 defines it. */
