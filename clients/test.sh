@@ -26,3 +26,15 @@ cmake --build "$build/cpp" -j "$(nproc)" >"$build/make.log" 2>&1 || {
 	exit 1
 }
 ctest --test-dir "$build/cpp" --output-on-failure
+
+# Many threads at once, under ThreadSanitizer: the correctness program, its contexts going to a plain file.
+sources=()
+for source in "$clients"/cpp/src/*.cpp; do
+	[[ $source == */ConfigYaml.cpp || $source == */DynamicLoad.cpp ]] || sources+=("$source")
+done
+g++ -std=c++17 -O1 -g -fsanitize=thread -I"$clients/cpp/include" -I"$clients/cpp/src" -I"$clients/c" -I"$clients/../kernel/include" \
+	"${sources[@]}" "$clients/../examples/correctness/correctness.cpp" -o "$build/correctness_tsan" -lopentracing -pthread
+: >"$build/context"
+SKUA_CONTEXT=$build/context "$build/correctness_tsan" --threads 20 --works 20 | tail -1 | grep '"dropped":0'
+# 400 works and 20 requests, each attached, detached for the tracer's work, and back: see docs/clients.md.
+[[ $(stat -c %s "$build/context") == $(((20 * 2 + 400 * 4) * 28)) ]]
