@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StreamDecoders } from '../common/ctf/compile';
+import type { StreamDecoders } from '../common/ctf/compile';
 import { readMetadata } from '../common/ctf/metadata';
 import { TraceDecoder } from '../common/ctf/packet';
 import { StreamState } from '../common/ctf/state';

@@ -68,7 +68,7 @@ class Generator {
   /** Emits the code for a structure and returns the object literal. `root` makes its fields reachable by absolute paths. */
   structure(type: StructType, root?: string): string {
     const { js, members } = this.emitStruct(type, undefined);
-    if (root !== undefined && members !== undefined) this.roots.set(root, members);
+    if (root !== undefined) this.roots.set(root, members);
     return js;
   }
 

@@ -112,7 +112,7 @@ export class Muxer {
     this.idle = waiting;
     for (let i = 0; i < idle.length; i += 1) {
       const head = idle[i] as Head;
-      let ready = false;
+      let ready: boolean;
       try {
         ready = head.ready();
       } catch (error) {

@@ -171,10 +171,10 @@ describe('TSDL', () => {
     ['two fields of one name', 'uint8_t a; uint8_t a;', 'ctf-metadata-invalid'],
     ['a missing semicolon', 'uint8_t a uint8_t b;', 'ctf-unknown-type'],
   ] as const)('refuses %s, and says where', (_what, text, code) => {
-    expect(error(() => fields(`\n${text}`))).toEqual({
-      code,
-      line: code === 'ctf-unknown-type' ? expect.any(Number) : 9,
-    });
+    const refused = error(() => fields(`\n${text}`));
+    expect(refused.code).toBe(code);
+    // A reference that cannot be resolved is known only at the end of the event, which begins a line earlier.
+    expect([8, 9]).toContain(refused.line);
   });
 
   it.each([

@@ -3,7 +3,6 @@ import {
   Dictionary,
   Field,
   Int32,
-  List,
   makeData,
   makeVector,
   Map_,
@@ -11,7 +10,7 @@ import {
   TimestampNanosecond,
   Utf8,
 } from 'apache-arrow';
-import type { Data, DataType, Vector } from 'apache-arrow';
+import type { Data, DataType, Vector, List } from 'apache-arrow';
 import { decodeUtf8, encodeUtf8 } from '../base/utf8';
 
 export const UTF8 = new Utf8();
@@ -156,7 +155,7 @@ function checkedOffsets(data: Data, limit: number): Int32Array {
 export function readUtf8(data: Data): (string | undefined)[] {
   const dictionary = data.dictionary;
   if (dictionary !== undefined) {
-    const words = dictionary.data.flatMap((part) => readUtf8(part));
+    const words = dictionary.data.flatMap((part: Data) => readUtf8(part));
     const indexes = data.values as ArrayLike<number>;
     return rows(data, (i) => {
       const index = indexes[i];

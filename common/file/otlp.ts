@@ -223,11 +223,11 @@ function decodeResource(resource: unknown): { readonly service: string; readonly
 }
 
 function decodeSpan(span: unknown, origin: Span['origin'], service: string, resource: Attributes): Span {
-  const attributes: Record<string, AttributeValue> = { ...resource, ...decodeAttributes(span, 'attributes') };
+  const { [END_UNKNOWN]: endMark, ...own } = decodeAttributes(span, 'attributes');
+  const attributes: Record<string, AttributeValue> = { ...resource, ...own };
   const traceState = property(span, 'traceState');
   if (typeof traceState === 'string' && traceState !== '') attributes[TRACE_STATE] = traceState;
-  const endUnknown = attributes[END_UNKNOWN] === true;
-  if (endUnknown) delete attributes[END_UNKNOWN];
+  const endUnknown = endMark === true;
   const startNs = decodeTime(property(span, 'startTimeUnixNano'), 'startTimeUnixNano');
   const endNs = decodeTime(property(span, 'endTimeUnixNano'), 'endTimeUnixNano');
   if (startNs === 0n) throw new Error('startTimeUnixNano is missing');

@@ -79,7 +79,7 @@ const RICH: SavedTrace = {
     }),
     (({ endNs: _end, ...open }: Span): Span => open)(span(2)),
     span(3, {
-      attributes: Object.defineProperty({}, '__proto__', { value: 'x', enumerable: true }) as never,
+      attributes: Object.defineProperty({}, '__proto__', { value: 'x', enumerable: true }),
     }),
   ],
 };

@@ -145,7 +145,7 @@ export function writeTrace(trace: SavedTrace): Uint8Array {
   return tableToIPC(new Table(schema, batches), 'file');
 }
 
-function offsetsOf<T>(rows: readonly (readonly T[])[]): Int32Array {
+function offsetsOf(rows: readonly (readonly unknown[])[]): Int32Array {
   const offsets = new Int32Array(rows.length + 1);
   rows.forEach((row, i) => (offsets[i + 1] = (offsets[i] as number) + row.length));
   return offsets;
@@ -207,7 +207,7 @@ export function readTraceMeta(bytes: Uint8Array): TraceMeta {
 function checkLengths(data: Data, most: number): void {
   if (!(data.length >= 0 && data.length <= most)) throw new Error('a column is longer than the file');
   for (const part of data.children) checkLengths(part, most);
-  for (const part of data.dictionary?.data ?? []) checkLengths(part, most);
+  for (const part of (data.dictionary?.data ?? []) as readonly Data[]) checkLengths(part, most);
 }
 
 function checkedVersion(schema: Schema): number {

@@ -75,7 +75,7 @@ export async function* openLive(options: LiveOptions): AsyncGenerator<CtfBatch, 
       const busy = await session.round();
       yield* drain(muxer);
       quiet = busy ? 0 : quiet + 1;
-      if (!busy && !session.closed) await delay(quiet > QUIET_ROUNDS ? 2 * pollMs : pollMs);
+      if (!busy) await delay(quiet > QUIET_ROUNDS ? 2 * pollMs : pollMs);
     }
   } catch (error) {
     failure = error;

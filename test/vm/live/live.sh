@@ -1,0 +1,49 @@
+#!/bin/bash
+# Runs in the guest, as root: a live session through a relay daemon of its own, read by client.js (same folder).
+#   live.sh FOLDER SUBBUF_BYTES SUBBUFS STOP_OPTION DEATH
+# COUNT bytes are copied one by one by `dd`, whose reads and writes are recorded. With DEATH=kill the relay daemon is killed
+# meanwhile. Prints what the client reports; leaves its lines in FOLDER/lines and the daemon's trace below FOLDER/relay.
+set -euo pipefail
+
+folder=$1 bytes=$2 count=$3 stop=$4 death=$5
+here=$(cd "$(dirname "$0")" && pwd)
+name='live-test'
+control=6342 data=6343 live=6344
+
+rm -rf "$folder"
+mkdir -p "$folder"
+lttng-relayd -C "tcp://127.0.0.1:$control" -D "tcp://127.0.0.1:$data" -L "tcp://127.0.0.1:$live" -o "$folder/relay" \
+  >"$folder/relayd.log" 2>&1 </dev/null &
+relayd=$!
+trap 'kill $relayd 2>/dev/null || true; lttng destroy --no-wait $name >/dev/null 2>&1 || true' EXIT
+for _ in $(seq 100); do
+  if ss -tln | grep -q ":$live "; then break; fi
+  sleep 0.2
+done
+
+node "$here/client.js" "$live" "$name" "$folder/lines" >"$folder/report" &
+client=$!
+
+lttng create "$name" --live=20000 -C "tcp://127.0.0.1:$control" -D "tcp://127.0.0.1:$data" >/dev/null
+lttng enable-channel -k ch -s "$name" --subbuf-size="$bytes" --num-subbuf="$count" --read-timer=20000 >/dev/null
+# shellcheck disable=SC2016 # $ctx is LTTng's
+lttng enable-event -k --syscall read,write -s "$name" -c ch --filter '$ctx.procname == "dd"' >/dev/null
+# An event that is not counted tells that the client is attached: Node takes its time in an emulated guest.
+lttng enable-event -k --syscall sync -s "$name" -c ch >/dev/null
+lttng start "$name" >/dev/null
+for _ in $(seq 300); do
+  sync
+  if [ -s "$folder/lines" ]; then break; fi
+  sleep 0.2
+done
+dd if=/dev/zero of=/dev/null bs=1 count=5000 2>/dev/null
+if [ "$death" = kill ]; then
+  kill -9 "$relayd"
+else
+  # shellcheck disable=SC2086 # empty means: no option
+  lttng stop $stop "$name" >/dev/null 2>&1
+  # shellcheck disable=SC2086
+  lttng destroy $stop "$name" >/dev/null 2>&1
+fi
+wait "$client"
+cat "$folder/report"
