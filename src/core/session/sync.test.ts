@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { excluder, mapToRemote } from './sync';
+import { DEFAULT_EXCLUDES, excludePatterns, excluder, mapToRemote } from './sync';
 
 describe('mapToRemote', () => {
   const uploaded = { localRoot: '/home/me/proj', remoteRoot: '/r/work/proj-1' };
@@ -15,6 +15,14 @@ describe('mapToRemote', () => {
     ['x', true, '/r/work/proj-1/x'],
   ])('%s → %s %s', (path, isTopLevel, expected) => {
     expect(mapToRemote(path, uploaded, isTopLevel)).toBe(expected);
+  });
+});
+
+describe('excludePatterns', () => {
+  it('adds to the defaults, and takes back what is marked', () => {
+    expect(excludePatterns(['*.log'])).toEqual([...DEFAULT_EXCLUDES, '*.log']);
+    const taken = excludePatterns(['!node_modules', '*.log']);
+    expect(taken).toEqual([...DEFAULT_EXCLUDES.filter((name) => name !== 'node_modules'), '*.log']);
   });
 });
 

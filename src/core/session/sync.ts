@@ -79,7 +79,7 @@ async function readEntries(localPath: string, upload: NonNullable<RunOptions['up
     });
   }
   if (upload.kind === 'file') return [await readEntry(localPath, basename(localPath))];
-  const excluded = excluder([...DEFAULT_EXCLUDES, ...(upload.exclude ?? [])]);
+  const excluded = excluder(excludePatterns(upload.exclude ?? []));
   const entries: Entry[] = [];
   let bytes = 0;
   const walk = async (folder: string, prefix: string): Promise<void> => {
@@ -109,6 +109,15 @@ async function readEntry(localPath: string, path: string): Promise<Entry> {
   const data = await readFile(localPath);
   const mode = (info.mode & 0o111) === 0 ? 0o644 : 0o755;
   return { kind: 'file', path, mode, data, sum: `${mode.toString(8)}:${sha256(data)}` };
+}
+
+/** The patterns of an upload: the defaults and its own. `!name` takes a default back (`!node_modules` for a Node program). */
+export function excludePatterns(own: readonly string[]): readonly string[] {
+  const kept = new Set(own.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1)));
+  return [
+    ...DEFAULT_EXCLUDES.filter((name) => !kept.has(name)),
+    ...own.filter((pattern) => !pattern.startsWith('!')),
+  ];
 }
 
 /** A pattern without a slash names a file or folder anywhere; with one, a path from the top. `*` matches within a name. Pure. */
