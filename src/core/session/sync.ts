@@ -59,7 +59,11 @@ export async function syncUpload(
  * Where a path of the launch configuration lies on the target. Pure. A path inside the upload, or relative to it, is mapped; other
  * absolute paths are the target's own; a bare name is looked up in its PATH, unless the upload has a file of that name at its top.
  */
-export function mapToRemote(path: string, uploaded: Pick<Uploaded, 'localRoot' | 'remoteRoot'>, isTopLevel: boolean): string {
+export function mapToRemote(
+  path: string,
+  uploaded: Pick<Uploaded, 'localRoot' | 'remoteRoot'>,
+  isTopLevel: boolean,
+): string {
   if (path.startsWith('/')) {
     const inside = relative(uploaded.localRoot, path);
     if (inside === '') return uploaded.remoteRoot;
@@ -69,7 +73,10 @@ export function mapToRemote(path: string, uploaded: Pick<Uploaded, 'localRoot' |
   return path.includes('/') || path === '.' || isTopLevel ? posix.join(uploaded.remoteRoot, path) : path;
 }
 
-async function readEntries(localPath: string, upload: NonNullable<RunOptions['upload']>): Promise<readonly Entry[]> {
+async function readEntries(
+  localPath: string,
+  upload: NonNullable<RunOptions['upload']>,
+): Promise<readonly Entry[]> {
   const info = await lstat(localPath).catch(() => undefined);
   if (info === undefined || (upload.kind === 'folder') !== info.isDirectory()) {
     throw new SkuaError({
@@ -83,7 +90,9 @@ async function readEntries(localPath: string, upload: NonNullable<RunOptions['up
   const entries: Entry[] = [];
   let bytes = 0;
   const walk = async (folder: string, prefix: string): Promise<void> => {
-    for (const item of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    for (const item of (await readdir(folder, { withFileTypes: true })).sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )) {
       const path = prefix + item.name;
       if (excluded(path)) continue;
       if (item.isDirectory()) await walk(join(folder, item.name), `${path}/`);
@@ -134,7 +143,11 @@ export function excluder(patterns: readonly string[]): (path: string) => boolean
  * Path → sum of what the last upload left there and still is there unchanged. The manifest beside the folder remembers modes and
  * links; files are hashed again, because a build or a person may have changed them.
  */
-async function remoteState(ssh: SshConnection, root: string, context: CoreContext): Promise<ReadonlyMap<string, string>> {
+async function remoteState(
+  ssh: SshConnection,
+  root: string,
+  context: CoreContext,
+): Promise<ReadonlyMap<string, string>> {
   const manifest = `${quote(root)}.manifest`;
   const script = `cat ${manifest} 2>/dev/null || exit 0
 echo
