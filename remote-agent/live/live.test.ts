@@ -204,6 +204,20 @@ describe('live reader', () => {
     expect(times.findIndex((time, i) => i > 0 && time < (times[i - 1] as bigint))).toBe(-1);
   });
 
+  it('ends with everything delivered when the session is over but a stream never hangs up', async () => {
+    const finish = AbortSignal.abort();
+    const { items, error } = await run(
+      // "Inactive up to time 0" instead of the end.
+      {
+        tamper: (command, reply) =>
+          command === 4 && reply[59] === 3 ? Buffer.from(reply).fill(5, 59, 60) : reply,
+      },
+      { finish, finishQuietMs: 50 },
+    );
+    expect(error).toBeUndefined();
+    expect(events(items)).toBe(lines.length);
+  });
+
   it('keeps a copy that reads as the same trace', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'skua-copy-'));
     try {

@@ -27,6 +27,13 @@ export interface LiveOptions {
   readonly sessionName: string;
   /** Ends the iteration at once, without error. To end with everything delivered, destroy the session instead. */
   readonly signal?: AbortSignal;
+  /**
+   * Aborted once the session has been destroyed: the iteration then ends, with everything delivered, also when the streams never
+   * hang up but nothing new comes for `finishQuietMs`. LTTng 2.13's consumer daemon can deadlock while it closes a session.
+   */
+  readonly finish?: AbortSignal;
+  /** Default 3 s. */
+  readonly finishQuietMs?: number;
   /** Pause between rounds that brought nothing; doubled while nothing happens for a while. Default 10 ms. */
   readonly pollMs?: number;
   /** How long to wait for the session to appear. Default 10 s. */
@@ -71,10 +78,13 @@ export async function* openLive(options: LiveOptions): AsyncGenerator<CtfBatch, 
     });
     session = await attach(connection, muxer, options);
     let quiet = 0;
+    let quietSince = Date.now();
     while (!session.closed) {
       const busy = await session.round();
       yield* drain(muxer);
       quiet = busy ? 0 : quiet + 1;
+      if (busy || options.finish?.aborted !== true) quietSince = Date.now();
+      else if (Date.now() - quietSince > (options.finishQuietMs ?? 3000)) break;
       if (!busy) await delay(quiet > QUIET_ROUNDS ? 2 * pollMs : pollMs);
     }
   } catch (error) {

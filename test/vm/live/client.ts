@@ -35,7 +35,9 @@ async function main(): Promise<void> {
       }
     }
   } catch (thrown) {
-    error = toSkuaError(thrown).code;
+    const failure = toSkuaError(thrown);
+    error = failure.code;
+    process.stderr.write(`${failure.message}\n`);
   }
   await new Promise<void>((resolve) => lines.end(resolve));
   delays.sort((a, b) => a - b);

@@ -25,12 +25,14 @@ node "$here/client.js" "$live" "$name" "$folder/lines" >"$folder/report" &
 client=$!
 
 lttng create "$name" --live=20000 -C "tcp://127.0.0.1:$control" -D "tcp://127.0.0.1:$data" >/dev/null
-lttng enable-channel -k ch -s "$name" --subbuf-size="$bytes" --num-subbuf="$count" --read-timer=20000 >/dev/null
+lttng enable-channel -k ch -s "$name" --subbuf-size="$bytes" --num-subbuf="$count" >/dev/null
+# Events after the start: data that comes while `lttng start` sets the session up can deadlock LTTng 2.13's consumer daemon
+# (its data thread waits for metadata that its command thread, waiting for a lock of the former, has not yet registered).
+timeout 60 lttng start "$name" >/dev/null
 # shellcheck disable=SC2016 # $ctx is LTTng's
 lttng enable-event -k --syscall read,write -s "$name" -c ch --filter '$ctx.procname == "dd"' >/dev/null
 # An event that is not counted tells that the client is attached: Node takes its time in an emulated guest.
 lttng enable-event -k --syscall sync -s "$name" -c ch >/dev/null
-lttng start "$name" >/dev/null
 for _ in $(seq 300); do
   sync
   if [ -s "$folder/lines" ]; then break; fi
