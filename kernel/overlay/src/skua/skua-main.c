@@ -146,7 +146,6 @@ int skua_session_start(u32 *generation)
 	int ret;
 
 	if (!skua_sessions) {
-		WRITE_ONCE(skua_hook_generation, skua_hook_generation + 1);
 		ret = set_hooks(syscall_hooks, ARRAY_SIZE(syscall_hooks));
 		if (ret)
 			return ret;
@@ -155,6 +154,8 @@ int skua_session_start(u32 *generation)
 			clear_hooks(syscall_hooks, ARRAY_SIZE(syscall_hooks));
 			return ret;
 		}
+		/* Only now: what is marked with the new number is also cleared, because the hook at syscall exit is there. */
+		WRITE_ONCE(skua_hook_generation, skua_hook_generation + 1);
 	}
 	WRITE_ONCE(skua_sessions, skua_sessions + 1);
 	WRITE_ONCE(*generation, skua_generation + 1);
