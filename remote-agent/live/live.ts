@@ -1,6 +1,7 @@
 /** Reads a live LTTng session from the relay daemon as it happens. The protocol's bytes: common/ctf/live-protocol.ts. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { SkuaError } from '../../common/base/errors';
+import { ns, type Nanoseconds } from '../../common/base/time';
 import {
   attachSession,
   connect,
@@ -16,6 +17,7 @@ import {
   type LiveStream,
 } from '../../common/ctf/live-protocol';
 import { LivePacketStream, LiveTrace } from '../../common/ctf/live-trace';
+import { clockOffsetNs } from '../../common/ctf/state';
 import { Muxer } from '../../common/ctf/muxer';
 import type { CtfItem } from '../../common/ctf/types';
 import { CtfCopy } from './ctf-copy';
@@ -44,6 +46,8 @@ export interface LiveOptions {
 }
 
 export interface CtfBatch {
+  /** Nanoseconds from the Unix epoch to the zero of the tracer's clock, as its metadata has it; of the first trace with a clock. */
+  readonly clockOffsetNs?: Nanoseconds;
   /** In order of time, over all streams and over batches. */
   readonly items: readonly CtfItem[];
 }
@@ -81,7 +85,7 @@ export async function* openLive(options: LiveOptions): AsyncGenerator<CtfBatch, 
     let quietSince = Date.now();
     while (!session.closed) {
       const busy = await session.round();
-      yield* drain(muxer);
+      yield* drain(muxer, session);
       quiet = busy ? 0 : quiet + 1;
       if (busy || options.finish?.aborted !== true) quietSince = Date.now();
       else if (Date.now() - quietSince > (options.finishQuietMs ?? 3000)) break;
@@ -100,14 +104,14 @@ export async function* openLive(options: LiveOptions): AsyncGenerator<CtfBatch, 
   // Nothing more will come: what is left is in order as it stands.
   session?.end();
   try {
-    yield* drain(muxer);
+    yield* drain(muxer, session);
   } catch (error) {
     failure ??= error;
   }
   if (failure !== undefined) throw failure as Error;
 }
 
-function* drain(muxer: Muxer): Generator<CtfBatch, void, undefined> {
+function* drain(muxer: Muxer, session: Session | undefined): Generator<CtfBatch, void, undefined> {
   let failure: unknown;
   let more = true;
   while (more) {
@@ -119,7 +123,8 @@ function* drain(muxer: Muxer): Generator<CtfBatch, void, undefined> {
       failure = error;
       more = false;
     }
-    if (items.length > 0) yield { items };
+    const offset = session?.clockOffsetNs;
+    if (items.length > 0) yield { items, ...(offset === undefined ? {} : { clockOffsetNs: offset }) };
   }
   if (failure !== undefined) throw failure as Error;
 }
@@ -205,6 +210,14 @@ class Session {
         this.muxer.add(source);
       }
     }
+  }
+
+  get clockOffsetNs(): Nanoseconds | undefined {
+    for (const { live } of this.traces.values()) {
+      const clock = live.ready ? [...live.decoder.trace.clocks.values()][0] : undefined;
+      if (clock !== undefined) return ns(clockOffsetNs(clock));
+    }
+    return undefined;
   }
 
   /** No stream will get anything more. */

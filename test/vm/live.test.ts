@@ -54,7 +54,7 @@ async function live(bytes: number, count: number, stop = '', death = ''): Promis
 
 /** What babeltrace2 reads from the relay daemon's own files: lines like the client's, and the number of lost events. */
 async function stored(): Promise<{ readonly lines: string[]; readonly lost: number }> {
-  const folder = '$(dirname "$(find /root/live-out/relay -name metadata)")';
+  const folder = '$(dirname "$(find /root/live-relay -name metadata)")';
   const text = await guest.must(`babeltrace2 --clock-seconds --no-delta ${folder} 2>/root/live-out/warnings`);
   const lines = text.match(/^\[[\d.]+\] \S+ \w+/gm)?.map((line) => line.replace(/\] \S+ /, '] ')) ?? [];
   const warnings = await guest.must('cat /root/live-out/warnings');

@@ -2,7 +2,7 @@
 # Runs in the guest, as root: a live session through a relay daemon of its own, read by client.js (same folder).
 #   live.sh FOLDER SUBBUF_BYTES SUBBUFS STOP_OPTION DEATH
 # COUNT bytes are copied one by one by `dd`, whose reads and writes are recorded. With DEATH=kill the relay daemon is killed
-# meanwhile. Prints what the client reports; leaves its lines in FOLDER/lines and the daemon's trace below FOLDER/relay.
+# meanwhile. Prints what the client reports; leaves its lines in FOLDER/lines and the daemon's trace below /root/live-relay.
 set -euo pipefail
 
 folder=$1 bytes=$2 count=$3 stop=$4 death=$5
@@ -12,14 +12,17 @@ control=6342 data=6343 live=6344
 
 rm -rf "$folder"
 mkdir -p "$folder"
-lttng-relayd -C "tcp://127.0.0.1:$control" -D "tcp://127.0.0.1:$data" -L "tcp://127.0.0.1:$live" -o "$folder/relay" \
-  >"$folder/relayd.log" 2>&1 </dev/null &
-relayd=$!
-trap 'kill $relayd 2>/dev/null || true; lttng destroy --no-wait $name >/dev/null 2>&1 || true' EXIT
-for _ in $(seq 100); do
-  if ss -tln | grep -q ":$live "; then break; fi
-  sleep 0.2
-done
+trap 'lttng destroy --no-wait $name >/dev/null 2>&1 || true' EXIT
+# One daemon for all runs: LTTng 2.13's consumer daemon can deadlock when it goes away while a session is being closed.
+if ! ss -tln | grep -q ":$live "; then
+  setsid lttng-relayd -C "tcp://127.0.0.1:$control" -D "tcp://127.0.0.1:$data" -L "tcp://127.0.0.1:$live" \
+    -o /root/live-relay >/root/live-relayd.log 2>&1 </dev/null &
+  for _ in $(seq 100); do
+    if ss -tln | grep -q ":$live "; then break; fi
+    sleep 0.2
+  done
+fi
+rm -rf /root/live-relay/*
 
 node "$here/client.js" "$live" "$name" "$folder/lines" >"$folder/report" &
 client=$!
@@ -40,7 +43,7 @@ for _ in $(seq 300); do
 done
 dd if=/dev/zero of=/dev/null bs=1 count=5000 2>/dev/null
 if [ "$death" = kill ]; then
-  kill -9 "$relayd"
+  pkill -9 -x lttng-relayd # the guest is ours alone
 else
   # shellcheck disable=SC2086 # empty means: no option
   lttng stop $stop "$name" >/dev/null 2>&1
