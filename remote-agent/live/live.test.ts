@@ -218,6 +218,21 @@ describe('live reader', () => {
     expect(events(items)).toBe(lines.length);
   });
 
+  it('takes "no such session" for the end once every stream has ended, and for a failure before', async () => {
+    const noSession = Buffer.from('0000000300000000', 'hex');
+    const after = await run({ tamper: (command, reply) => (command === 7 ? noSession : reply) });
+    expect(after.error).toBeUndefined();
+    expect(events(after.items)).toBe(lines.length);
+    const before = await run({
+      tamper: (command, reply) => {
+        if (command === 7) return noSession;
+        // "New streams" with every index.
+        return command === 4 ? Buffer.from(reply).fill((reply[63] ?? 0) | 2, 63, 64) : reply;
+      },
+    });
+    expect(before.error?.message).toContain('cannot list the streams');
+  });
+
   it('keeps a copy that reads as the same trace', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'skua-copy-'));
     try {

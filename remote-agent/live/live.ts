@@ -332,9 +332,12 @@ class Session {
   /** Returns whether there were any; notices the end of the session. */
   private async newStreams(): Promise<boolean> {
     const { status, streams } = await this.connection.request(getNewStreams(this.id));
-    if (status === 'error') throw failed('cannot list the streams of the session');
+    const allEnded = this.streams.every(({ source }) => source.ended);
+    // A daemon that has already forgotten the destroyed session answers with an error instead of a hang-up.
+    if (status === 'error' && !(allEnded && this.traces.size > 0))
+      throw failed('cannot list the streams of the session');
     this.add(streams);
-    if (status === 'hup' && this.streams.every(({ source }) => source.ended)) this.closed = true;
+    if (allEnded && (status === 'hup' || status === 'error')) this.closed = true;
     return streams.length > 0;
   }
 }
