@@ -44,6 +44,9 @@ interface Running {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** As many as the helper keeps: processes end without anybody saying so. */
+const MAX_PROCESSES = 4096;
+
 /** Bytes of one `symbolize` request; longer batches are split. */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
@@ -72,6 +75,8 @@ export class Symbolizer implements Disposable {
       // Still sent below: the helper looks again whether the file is the mapped one.
     } else {
       this.mappings.set(pid, [...known.filter((old) => !covers(mapping, old)), mapping]);
+      const oldest = this.mappings.keys().next();
+      if (this.mappings.size > MAX_PROCESSES && oldest.done !== true) this.exec(oldest.value);
     }
     this.running?.child.stdin.write(encodeMapping(pid, mapping));
   }
