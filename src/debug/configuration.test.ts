@@ -46,7 +46,7 @@ describe('resolveRun', () => {
 
   it('syncs the folder when there is something to build, also before the program exists', () => {
     const { options } = resolve({ program: '/ws/not-built-yet', build: 'make' });
-    expect(options.upload).toEqual({ kind: 'folder', localPath: '/ws', exclude: ['.git', 'node_modules'] });
+    expect(options.upload).toEqual({ kind: 'folder', localPath: '/ws', exclude: [] });
     expect(options.build).toBe('make');
     expect(options.launch.program).toBe('/ws/not-built-yet');
   });

@@ -24,7 +24,8 @@ export interface ResolvedRun {
   readonly sourceMap: SourceMap;
 }
 
-const DEFAULT_EXCLUDE = ['.git', 'node_modules'];
+/** The core leaves out `.git` and `node_modules` by itself. */
+const DEFAULT_EXCLUDE: readonly string[] = [];
 
 /** Throws SkuaError `config-invalid` or `program-not-found`, naming the attribute. */
 export function resolveRun(config: Readonly<Record<string, unknown>>, around: Surroundings): ResolvedRun {

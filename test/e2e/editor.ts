@@ -1,5 +1,5 @@
 /** A real VS Code in a browser, as tests and screenshots use it: see docs/testing-editor.md. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext, FrameLocator, Locator, Page } from 'playwright-core';
 import { startBrowser } from '../../tools/editor/browser';
@@ -19,6 +19,7 @@ export class Editor {
     readonly browser: Browser,
     readonly context: BrowserContext,
     readonly page: Page,
+    readonly workspace: string,
   ) {}
 
   static async open(options: ServerOptions, size: Size = DEFAULT_SIZE): Promise<Editor> {
@@ -28,7 +29,7 @@ export class Editor {
       browser = await startBrowser();
       const context = await browser.newContext({ viewport: size, permissions: ['clipboard-read', 'clipboard-write'] });
       const page = await context.newPage();
-      const editor = new Editor(server, browser, context, page);
+      const editor = new Editor(server, browser, context, page, options.workspace);
       await page.goto(server.workspaceUrl);
       await editor.workbench();
       return editor;
@@ -52,7 +53,9 @@ export class Editor {
     await this.page.locator('.explorer-folders-view, .welcome-view, .empty-view').first().waitFor({ timeout: 60_000 });
   }
 
+  /** Reloads the window, after its state has been written: the browser's workbench does that every five seconds. */
   async reload(): Promise<void> {
+    await this.page.waitForTimeout(6500);
     await this.page.reload();
     await this.page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
   }
@@ -128,12 +131,12 @@ export class Editor {
     return this.page.locator('.notification-toast', { hasText: text });
   }
 
-  /** Changes a user setting as an edit of settings.json does. */
+  /** Changes a workspace setting as an edit of its settings.json does (the server does not watch that of the user). */
   async setSetting(name: string, value: unknown): Promise<void> {
-    const file = path.join(this.server.dataFolder, 'ud/User/settings.json');
-    const settings = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const file = path.join(this.workspace, '.vscode/settings.json');
+    const settings = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {};
     writeFileSync(file, JSON.stringify({ ...settings, [name]: value }, null, 2));
-    await this.page.waitForTimeout(1500);
+    await this.page.waitForTimeout(2000);
   }
 
   /** Kept as test output: out/screenshots/NAME.png. */
