@@ -78,9 +78,14 @@ export async function serveWebview({ port = 0, minify = false } = {}) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const at = process.argv.indexOf('--port');
-  const { url, sizes } = await serveWebview({
+  serveWebview({
     port: at < 0 ? 8123 : Number(process.argv[at + 1]),
     minify: process.argv.includes('--minify'),
-  });
-  console.log(url, sizes);
+  }).then(
+    ({ url, sizes }) => console.log(url, sizes),
+    (error) => {
+      console.error(error);
+      process.exitCode = 1;
+    },
+  );
 }

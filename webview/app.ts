@@ -32,6 +32,8 @@ const FOLLOW_WINDOW_NS = 5e9;
 const SEARCH_DELAY_MS = 120;
 const SAVE_DELAY_MS = 300;
 const MIN_LABELS = 64;
+/** Share of the width the labels may take, so that a narrow panel still has a timeline. */
+const MOST_LABELS = 0.4;
 
 export class TimelineApp {
   readonly model = new Model();
@@ -41,7 +43,8 @@ export class TimelineApp {
   following = true;
   /** The whole trace stays in view until the user chooses something else. */
   autoFit = true;
-  labelWidth = 0;
+  /** Width of the labels the user has chosen, px; 0: not chosen. */
+  private chosenLabels = 0;
   panelHeight = 0;
   hoverRow: Row | undefined;
   /** Time under the mouse while it is over the timeline. */
@@ -92,6 +95,13 @@ export class TimelineApp {
       this.labelWidth,
       Math.max(1, this.parts.stage.width - this.labelWidth),
     );
+  }
+
+  /** Width of the label column, px. */
+  get labelWidth(): number {
+    const { width } = this.parts.stage;
+    const wanted = this.chosenLabels === 0 ? Math.min(240, Math.max(110, width * 0.24)) : this.chosenLabels;
+    return Math.round(Math.min(wanted, Math.max(MIN_LABELS, width * MOST_LABELS)));
   }
 
   /** Time under an x of the stage. */
@@ -268,7 +278,7 @@ export class TimelineApp {
   }
 
   resizeLabels(x: number): void {
-    this.labelWidth = Math.round(Math.min(Math.max(x, MIN_LABELS), this.parts.stage.width * 0.6));
+    this.chosenLabels = Math.round(Math.min(Math.max(x, MIN_LABELS), this.parts.stage.width * MOST_LABELS));
     this.save();
     this.invalidate();
   }
@@ -417,7 +427,7 @@ export class TimelineApp {
   /** Looks that do not depend on the trace. */
   private applyLooks(): void {
     const saved = this.restore;
-    this.labelWidth = saved && saved.labelWidth >= MIN_LABELS ? saved.labelWidth : 0;
+    this.chosenLabels = saved && saved.labelWidth >= MIN_LABELS ? saved.labelWidth : 0;
     if (saved && saved.panelHeight > 0) this.resizePanel(saved.panelHeight);
     this.togglePanel(saved?.panelOpen ?? true);
     this.setState({ kind: 'preparing', text: '' });
@@ -451,8 +461,6 @@ export class TimelineApp {
     this.steer(now);
     const moving = view.advance(elapsed);
     if (parts.stage.measure()) this.dirty = true;
-    if (this.labelWidth === 0)
-      this.labelWidth = Math.round(Math.min(240, Math.max(110, parts.stage.width * 0.24)));
     const live = model.state.kind === 'running' && (this.following || model.table.unfinished > 0);
     if (this.dirty || moving || changed || live) {
       this.dirty = false;
@@ -620,7 +628,7 @@ export class TimelineApp {
       merged: model.mergeChosen ? model.layout.mergesSimilar : null,
       query: model.query,
       hideOthers: model.hideOthers,
-      labelWidth: this.labelWidth,
+      labelWidth: this.chosenLabels,
       panelHeight: this.panelHeight,
       panelOpen: !parts.frame.classList.contains('no-panel'),
     };

@@ -9,7 +9,7 @@ const ZOOM_STEP = 1.35;
 const PAN_SHARE = 0.18;
 
 export class CommandRunner {
-  private gestureAt = 0;
+  private gestureAt = -Infinity;
 
   constructor(private readonly app: TimelineApp) {}
 

@@ -60,6 +60,10 @@ export function button(options: ButtonOptions): Button {
     element,
     setPressed(pressed) {
       element.setAttribute('aria-pressed', String(pressed));
+      // The toolkit hands a label on to its inner button, but not this; the inner button exists once the element is in the document.
+      void Promise.resolve().then(() =>
+        element.shadowRoot?.querySelector('button')?.setAttribute('aria-pressed', String(pressed)),
+      );
       element.classList.toggle('pressed', pressed);
     },
     setVisible(visible) {

@@ -6,9 +6,9 @@ import { Model } from './model';
 
 export interface TestModel {
   readonly model: Model;
-  /** Delivers spans as one batch; `settle: false` leaves the layout to the next `update`. */
-  deliver(spans: readonly SpanWords[]): void;
-  index(id: number, trace?: number): number;
+  /** Delivers spans as one batch and lays them out. */
+  readonly deliver: (spans: readonly SpanWords[]) => void;
+  readonly index: (id: number, trace?: number) => number;
 }
 
 export function testModel(...batches: readonly (readonly SpanWords[])[]): TestModel {

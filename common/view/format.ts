@@ -19,10 +19,9 @@ export function formatDuration(ns: number): string {
   }
   const found = UNITS.findIndex(([, size]) => abs >= size);
   const at = found < 0 ? UNITS.length - 1 : found;
-  let [unit, size] = UNITS[at] as readonly [string, number];
   // 999.96 µs rounds to 1000: that is 1 ms.
-  if (Number((abs / size).toPrecision(4)) >= 1000 && at > 0)
-    [unit, size] = UNITS[at - 1] as readonly [string, number];
+  const rounds = at > 0 && Number((abs / unitAt(at)[1]).toPrecision(4)) >= 1000;
+  const [unit, size] = unitAt(rounds ? at - 1 : at);
   return `${sign}${trim(abs / size, 4)} ${unit}`;
 }
 
@@ -30,14 +29,15 @@ function trim(value: number, digits: number): string {
   return String(Number(value.toPrecision(digits)));
 }
 
+const unitAt = (at: number): readonly [string, number] => UNITS[at] ?? ['ns', 1];
+
 /**
  * An instant as an offset from the start of the trace, exact to `stepNs` (the ruler's tick distance): `+1.250 ms`.
  * The unit follows the larger of offset and step, so that neighbouring ticks share it.
  */
 export function formatOffset(ns: number, stepNs: number): string {
   const abs = Math.abs(ns);
-  const [unit, size] =
-    UNITS.find(([, s]) => Math.max(abs, stepNs) >= s) ?? (UNITS[3]);
+  const [unit, size] = UNITS.find(([, s]) => Math.max(abs, stepNs) >= s) ?? unitAt(3);
   const decimals = Math.min(9, Math.max(0, Math.ceil(Math.log10(size / stepNs) - 1e-9)));
   const value = (abs / size).toFixed(decimals);
   return `${ns < 0 && Number(value) !== 0 ? '−' : ''}${value} ${unit}`;
