@@ -13,14 +13,24 @@ interface Manifest {
   readonly icon: string;
   readonly activationEvents: readonly string[];
   readonly contributes: {
-    readonly commands: readonly { readonly command: string; readonly title: string; readonly category: string }[];
-    readonly keybindings: readonly { readonly command: string; readonly key: string; readonly when: string }[];
+    readonly commands: readonly {
+      readonly command: string;
+      readonly title: string;
+      readonly category: string;
+    }[];
+    readonly keybindings: readonly {
+      readonly command: string;
+      readonly key: string;
+      readonly when: string;
+    }[];
     readonly menus: Readonly<Record<string, readonly MenuItem[]>>;
     readonly customEditors: readonly { readonly viewType: string }[];
     readonly configuration: { readonly properties: Readonly<Record<string, { readonly scope?: string }>> };
     readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>;
     readonly viewsContainers: { readonly activitybar: readonly { readonly icon: string }[] };
-    readonly walkthroughs: readonly { readonly steps: readonly { readonly description: string; readonly media: { readonly svg?: string } }[] }[];
+    readonly walkthroughs: readonly {
+      readonly steps: readonly { readonly description: string; readonly media: { readonly svg?: string } }[];
+    }[];
     readonly languages: readonly { readonly icon: { readonly light: string; readonly dark: string } }[];
   };
 }
@@ -67,10 +77,12 @@ describe('package.json', () => {
       ...contributes.languages.flatMap(({ icon }) => [icon.light, icon.dark]),
       ...contributes.walkthroughs.flatMap(({ steps }) => steps.flatMap(({ media }) => media.svg ?? [])),
     ];
-    for (const picture of pictures) expect(readFileSync(path.join(root, picture)).length, picture).toBeGreaterThan(100);
+    for (const picture of pictures)
+      expect(readFileSync(path.join(root, picture)).length, picture).toBeGreaterThan(100);
   });
 
   it('gives every setting a scope, and the code reads no other', () => {
-    for (const [name, { scope }] of Object.entries(contributes.configuration.properties)) expect(scope, name).toBeDefined();
+    for (const [name, { scope }] of Object.entries(contributes.configuration.properties))
+      expect(scope, name).toBeDefined();
   });
 });

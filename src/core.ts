@@ -1,7 +1,14 @@
 /** What the extension uses of the core, in one place: an interface, so that the views can be looked at without a target. */
 import type { HostReport } from '../common/protocol/agent';
 import type { CoreContext, TargetSpec } from './core/api';
-import { listSandboxes, resetSandbox, sandboxStatus, startSandbox, stopSandbox, type SandboxStatus } from './core/sandbox/instance';
+import {
+  listSandboxes,
+  resetSandbox,
+  sandboxStatus,
+  startSandbox,
+  stopSandbox,
+  type SandboxStatus,
+} from './core/sandbox/instance';
 import { doctor, prepare, removeAgent } from './core/session/host';
 import { startRun } from './core/session/run';
 import { shellCommand } from './core/session/shell';

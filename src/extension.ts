@@ -30,7 +30,8 @@ export function activate(context: vscode.ExtensionContext): void {
     context.subscriptions.push(disposable);
     return disposable;
   };
-  const maxSpans = (): number => vscode.workspace.getConfiguration('skua').get('timeline.maxSpans', 2_000_000);
+  const maxSpans = (): number =>
+    vscode.workspace.getConfiguration('skua').get<number>('timeline.maxSpans', 2_000_000);
 
   const log = own(vscode.window.createOutputChannel('Skua', { log: true }));
   const errors = new ErrorFunnel(log);
@@ -51,21 +52,37 @@ export function activate(context: vscode.ExtensionContext): void {
   own(vscode.window.registerTreeDataProvider('skua.traces', new TracesView(traces)));
   own(vscode.window.registerTreeDataProvider('skua.sessions', sessions));
   own(
-    vscode.window.registerCustomEditorProvider(VIEW_TYPE.traceEditor, new TraceEditorProvider(panels, errors, maxSpans), {
-      supportsMultipleEditorsPerDocument: true,
-    }),
+    vscode.window.registerCustomEditorProvider(
+      VIEW_TYPE.traceEditor,
+      new TraceEditorProvider(panels, errors, maxSpans),
+      {
+        supportsMultipleEditorsPerDocument: true,
+      },
+    ),
   );
-  own(vscode.window.registerWebviewPanelSerializer(VIEW_TYPE.timelinePanel, new TimelineSerializer(panels, maxSpans)));
+  own(
+    vscode.window.registerWebviewPanelSerializer(
+      VIEW_TYPE.timelinePanel,
+      new TimelineSerializer(panels, maxSpans),
+    ),
+  );
 
   const provider = new SkuaConfigurationProvider(errors);
   own(vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, provider));
   own(
-    vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, provider, vscode.DebugConfigurationProviderTriggerKind.Dynamic),
+    vscode.debug.registerDebugConfigurationProvider(
+      DEBUG_TYPE,
+      provider,
+      vscode.DebugConfigurationProviderTriggerKind.Dynamic,
+    ),
   );
   own(
     vscode.debug.registerDebugAdapterDescriptorFactory(DEBUG_TYPE, {
-      createDebugAdapterDescriptor: ({ workspaceFolder }) =>
-        new vscode.DebugAdapterInlineImplementation(new SkuaDebugSession(sessionHost(workspaceFolder))),
+      createDebugAdapterDescriptor: ({ workspaceFolder }) => {
+        // The package's session speaks VS Code's inline interface but does not name it.
+        const session: unknown = new SkuaDebugSession(sessionHost(workspaceFolder));
+        return new vscode.DebugAdapterInlineImplementation(session as vscode.DebugAdapter);
+      },
     }),
   );
 
@@ -75,16 +92,23 @@ export function activate(context: vscode.ExtensionContext): void {
   command(COMMANDS.run, () => runWithTracing());
   command(COMMANDS.showLog, () => log.show());
   command(COMMANDS.openSample, () => openSample(context.extensionUri));
-  command(COMMANDS.openSettings, () => vscode.commands.executeCommand('workbench.action.openSettings', `@ext:${context.extension.id}`));
+  command(COMMANDS.openSettings, () =>
+    vscode.commands.executeCommand('workbench.action.openSettings', `@ext:${context.extension.id}`),
+  );
   command(COMMANDS.openWalkthrough, () =>
-    vscode.commands.executeCommand('workbench.action.openWalkthrough', `${context.extension.id}#setup`, false),
+    vscode.commands.executeCommand(
+      'workbench.action.openWalkthrough',
+      `${context.extension.id}#setup`,
+      false,
+    ),
   );
   for (const registration of registerTimelineCommands(panels, errors)) own(registration);
   for (const registration of registerViewCommands(services)) own(registration);
   for (const registration of registerAnnotationProviders(annotations, panels, registry)) own(registration);
   own(
     vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration('skua.targets') || event.affectsConfiguration('skua.defaultTarget')) targets.refresh();
+      if (event.affectsConfiguration('skua.targets') || event.affectsConfiguration('skua.defaultTarget'))
+        targets.refresh();
       if (event.affectsConfiguration('skua.traces')) traces.refresh();
     }),
   );

@@ -41,7 +41,8 @@ export class LineAnnotations implements vscode.Disposable {
       vscode.window.onDidChangeVisibleTextEditors(() => this.draw()),
       vscode.workspace.onDidSaveTextDocument(() => void this.count()),
       vscode.workspace.onDidChangeConfiguration((event) => {
-        if (event.affectsConfiguration('skua.lineAnnotations') || event.affectsConfiguration('skua.codeLens')) this.draw();
+        if (event.affectsConfiguration('skua.lineAnnotations') || event.affectsConfiguration('skua.codeLens'))
+          this.draw();
         if (event.affectsConfiguration('skua.sourceMap')) void this.count();
       }),
     ];
@@ -49,7 +50,9 @@ export class LineAnnotations implements vscode.Disposable {
 
   /** What is known about a document, undefined when nothing is, or when annotations are off or out of date. */
   of(document: vscode.TextDocument): AnnotatedFile | undefined {
-    return document.uri.scheme === 'file' && !document.isDirty ? this.files.get(document.uri.fsPath) : undefined;
+    return document.uri.scheme === 'file' && !document.isDirty
+      ? this.files.get(document.uri.fsPath)
+      : undefined;
   }
 
   dispose(): void {
@@ -90,7 +93,8 @@ export class LineAnnotations implements vscode.Disposable {
       const recordedMs = Number((model.store.epoch ?? 0n) / 1_000_000n);
       for (const [recorded, lines] of linesByFile(model.store.spans())) {
         const local = await this.navigator.resolve(recorded, model.sourceMap);
-        if (local !== undefined && (await unchangedSince(local, recordedMs))) files.set(local, { model, lines });
+        if (local !== undefined && (await unchangedSince(local, recordedMs)))
+          files.set(local, { model, lines });
       }
     }
     if (generation !== this.generation) return;
@@ -100,7 +104,9 @@ export class LineAnnotations implements vscode.Disposable {
 
   private draw(): void {
     for (const editor of vscode.window.visibleTextEditors) {
-      const on = vscode.workspace.getConfiguration('skua', editor.document).get('lineAnnotations.enabled', true);
+      const on = vscode.workspace
+        .getConfiguration('skua', editor.document)
+        .get<boolean>('lineAnnotations.enabled', true);
       const lines = on ? (this.of(editor.document)?.lines ?? []) : [];
       const heaviest = Math.max(0, ...lines.map(({ totalNs }) => totalNs));
       this.bars.forEach((bar, level) => {
@@ -131,9 +137,16 @@ function barDecoration(level: number): vscode.TextEditorDecorationType {
     overviewRulerLane: vscode.OverviewRulerLane.Right,
     overviewRulerColor: new vscode.ThemeColor('charts.blue'),
     light: { backgroundColor: `rgba(0, 122, 153, ${alpha})`, borderColor: `rgba(0, 122, 153, ${alpha * 3})` },
-    dark: { backgroundColor: `rgba(79, 182, 201, ${alpha})`, borderColor: `rgba(79, 182, 201, ${alpha * 3})` },
+    dark: {
+      backgroundColor: `rgba(79, 182, 201, ${alpha})`,
+      borderColor: `rgba(79, 182, 201, ${alpha * 3})`,
+    },
     borderStyle: 'solid',
     borderWidth: '0 0 0 3px',
-    after: { margin: '0 0 0 3em', color: new vscode.ThemeColor('editorCodeLens.foreground'), fontStyle: 'italic' },
+    after: {
+      margin: '0 0 0 3em',
+      color: new vscode.ThemeColor('editorCodeLens.foreground'),
+      fontStyle: 'italic',
+    },
   });
 }

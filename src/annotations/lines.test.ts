@@ -4,7 +4,12 @@ import { ATTR, type Span, type SpanId, type TraceId } from '../../common/model/s
 import { byFunction, heat, lineText, linesByFile } from './lines';
 
 let counter = 0;
-function call(name: string, line: number, micros: number, options: { error?: true; file?: string; fn?: string; open?: true } = {}): Span {
+function call(
+  name: string,
+  line: number,
+  micros: number,
+  options: { error?: true; file?: string; fn?: string; open?: true } = {},
+): Span {
   counter += 1;
   return {
     traceId: 't'.repeat(32) as TraceId,
@@ -16,7 +21,11 @@ function call(name: string, line: number, micros: number, options: { error?: tru
     startNs: ns(1000n),
     ...(options.open === true ? {} : { endNs: ns(1000n + BigInt(micros * 1000)) }),
     status: { code: options.error === true ? 'error' : 'unset' },
-    attributes: { [ATTR.codeFile]: options.file ?? '/a.c', [ATTR.codeLine]: BigInt(line), [ATTR.codeFunction]: options.fn ?? 'f' },
+    attributes: {
+      [ATTR.codeFile]: options.file ?? '/a.c',
+      [ATTR.codeLine]: BigInt(line),
+      [ATTR.codeFunction]: options.fn ?? 'f',
+    },
     events: [],
     links: [],
   };
@@ -25,7 +34,13 @@ function call(name: string, line: number, micros: number, options: { error?: tru
 describe('linesByFile', () => {
   it('adds up calls by file, line and name and keeps the slowest', () => {
     const slow = call('write', 7, 30);
-    const lines = linesByFile([call('write', 7, 10), slow, call('close', 7, 1, { error: true }), call('read', 3, 5), call('x', 1, 1, { file: '/b.c' })]);
+    const lines = linesByFile([
+      call('write', 7, 10),
+      slow,
+      call('close', 7, 1, { error: true }),
+      call('read', 3, 5),
+      call('x', 1, 1, { file: '/b.c' }),
+    ]);
     expect([...lines.keys()]).toEqual(['/a.c', '/b.c']);
     const a = lines.get('/a.c') ?? [];
     expect(a.map(({ line, totalNs }) => [line, totalNs])).toEqual([
@@ -33,7 +48,14 @@ describe('linesByFile', () => {
       [7, 41000],
     ]);
     expect(a[1]?.calls).toEqual([
-      { name: 'write', count: 2, errors: 0, totalNs: 40000, maxNs: 30000, slowest: { traceId: slow.traceId, spanId: slow.spanId } },
+      {
+        name: 'write',
+        count: 2,
+        errors: 0,
+        totalNs: 40000,
+        maxNs: 30000,
+        slowest: { traceId: slow.traceId, spanId: slow.spanId },
+      },
       expect.objectContaining({ name: 'close', count: 1, errors: 1 }),
     ]);
   });
@@ -70,7 +92,8 @@ describe('heat', () => {
 
 describe('byFunction', () => {
   it('sums the lines of a function', () => {
-    const lines = linesByFile([call('a', 4, 1), call('b', 9, 2), call('c', 20, 3, { fn: 'g' })]).get('/a.c') ?? [];
+    const lines =
+      linesByFile([call('a', 4, 1), call('b', 9, 2), call('c', 20, 3, { fn: 'g' })]).get('/a.c') ?? [];
     expect(byFunction(lines)).toEqual([
       { name: 'f', firstLine: 4, calls: 2, totalNs: 3000 },
       { name: 'g', firstLine: 20, calls: 1, totalNs: 3000 },

@@ -42,10 +42,14 @@ export function linesByFile(spans: Iterable<Span>): LinesByFile {
     const line = Number(span.attributes[ATTR.codeLine] ?? NaN);
     if (typeof file !== 'string' || !Number.isInteger(line) || line < 1) continue;
     let lines = files.get(file);
-    if (lines === undefined) files.set(file, (lines = new Map()));
+    if (lines === undefined) {
+      lines = new Map<number, { fn: string | undefined; calls: Map<string, Building> }>();
+      files.set(file, lines);
+    }
     let entry = lines.get(line);
     const fn = span.attributes[ATTR.codeFunction];
-    if (entry === undefined) lines.set(line, (entry = { fn: typeof fn === 'string' ? fn : undefined, calls: new Map() }));
+    if (entry === undefined)
+      lines.set(line, (entry = { fn: typeof fn === 'string' ? fn : undefined, calls: new Map() }));
     count(entry.calls, span);
   }
   return new Map(
@@ -65,7 +69,8 @@ function count(calls: Map<string, Building>, span: Span): void {
   const duration = span.endNs === undefined ? 0 : Number(span.endNs - span.startNs);
   const slowest = { traceId: span.traceId, spanId: span.spanId };
   let call = calls.get(span.name);
-  if (call === undefined) calls.set(span.name, (call = { name: span.name, count: 0, errors: 0, totalNs: 0, maxNs: -1, slowest }));
+  if (call === undefined)
+    calls.set(span.name, (call = { name: span.name, count: 0, errors: 0, totalNs: 0, maxNs: -1, slowest }));
   call.count += 1;
   call.totalNs += duration;
   if (span.status.code === 'error') call.errors += 1;
@@ -94,13 +99,19 @@ export function heat(line: LineStat, heaviestNs: number, levels: number): number
 }
 
 /** Totals by function, for CodeLens: the first line of each and what it did. */
-export function byFunction(lines: readonly LineStat[]): readonly { readonly name: string; readonly firstLine: number; readonly calls: number; readonly totalNs: number }[] {
+export function byFunction(lines: readonly LineStat[]): readonly {
+  readonly name: string;
+  readonly firstLine: number;
+  readonly calls: number;
+  readonly totalNs: number;
+}[] {
   const functions = new Map<string, { name: string; firstLine: number; calls: number; totalNs: number }>();
   for (const { functionName, line, calls, totalNs } of lines) {
     if (functionName === undefined) continue;
     const known = functions.get(functionName);
     const made = calls.reduce((total, call) => total + call.count, 0);
-    if (known === undefined) functions.set(functionName, { name: functionName, firstLine: line, calls: made, totalNs });
+    if (known === undefined)
+      functions.set(functionName, { name: functionName, firstLine: line, calls: made, totalNs });
     else {
       known.calls += made;
       known.totalNs += totalNs;

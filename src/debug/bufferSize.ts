@@ -10,7 +10,10 @@ const LARGEST = 1024 ** 3;
  * `2M`, `512k` or bytes, per CPU, as eight sub-buffers of a power of two each; rounded up.
  * Throws SkuaError `config-invalid`.
  */
-export function parseBufferSize(value: unknown): { readonly subbufferBytes: number; readonly subbuffers: number } {
+export function parseBufferSize(value: unknown): {
+  readonly subbufferBytes: number;
+  readonly subbuffers: number;
+} {
   const bytes = typeof value === 'string' ? parseText(value) : value;
   if (typeof bytes !== 'number' || !Number.isFinite(bytes) || bytes < SMALLEST || bytes > LARGEST) {
     throw new SkuaError({

@@ -20,7 +20,12 @@ function resolve(config: Record<string, unknown>, over: Partial<Surroundings> = 
   return resolveRun({ type: 'skua', request: 'launch', ...config }, { ...around, ...over });
 }
 
-function refuse(config: Record<string, unknown>, code: string, message: RegExp, over: Partial<Surroundings> = {}): void {
+function refuse(
+  config: Record<string, unknown>,
+  code: string,
+  message: RegExp,
+  over: Partial<Surroundings> = {},
+): void {
   let thrown: unknown;
   try {
     resolve(config, over);
@@ -146,12 +151,24 @@ describe('parseTarget', () => {
   });
 
   it('takes an object', () =>
-    expect(parseTarget({ host: 'h', identityFile: '/k' })).toEqual({ kind: 'ssh', host: 'h', identityFile: '/k' }));
+    expect(parseTarget({ host: 'h', identityFile: '/k' })).toEqual({
+      kind: 'ssh',
+      host: 'h',
+      identityFile: '/k',
+    }));
 
-  it.each(['', '-oProxyCommand=x', 'ssh://a b', 'ssh://h:99999', 'sandbox:Ä', null, 4, {}, { host: 'h', pass: 'x' }, { host: '-x' }])(
-    'refuses %j',
-    (value) => expect(() => parseTarget(value)).toThrow(/names no target/),
-  );
+  it.each([
+    '',
+    '-oProxyCommand=x',
+    'ssh://a b',
+    'ssh://h:99999',
+    'sandbox:Ä',
+    null,
+    4,
+    {},
+    { host: 'h', pass: 'x' },
+    { host: '-x' },
+  ])('refuses %j', (value) => expect(() => parseTarget(value)).toThrow(/names no target/));
 });
 
 describe('parseBufferSize', () => {
@@ -161,7 +178,9 @@ describe('parseBufferSize', () => {
     [32768, 4096],
     [3_000_000, 512 * 1024],
     ['1G', 128 * 1024 * 1024],
-  ])('%s', (value, subbufferBytes) => expect(parseBufferSize(value)).toEqual({ subbufferBytes, subbuffers: 8 }));
+  ])('%s', (value, subbufferBytes) =>
+    expect(parseBufferSize(value)).toEqual({ subbufferBytes, subbuffers: 8 }),
+  );
 
   it.each(['2T', 'M', '', 100, -1, NaN, null, '2G'])('refuses %j', (value) =>
     expect(() => parseBufferSize(value)).toThrow(/no size between/),

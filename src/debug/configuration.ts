@@ -12,7 +12,11 @@ export interface Surroundings {
   /** The workspace folder of the configuration, or the only one; absent in an empty window. */
   readonly folder?: string;
   readonly kindOf: (path: string) => 'file' | 'folder' | undefined;
-  readonly defaults: { readonly target: string; readonly otlpEndpoint: string; readonly openTimeline: boolean };
+  readonly defaults: {
+    readonly target: string;
+    readonly otlpEndpoint: string;
+    readonly openTimeline: boolean;
+  };
 }
 
 export interface ResolvedRun {
@@ -31,7 +35,10 @@ const DEFAULT_EXCLUDE: readonly string[] = [];
 export function resolveRun(config: Readonly<Record<string, unknown>>, around: Surroundings): ResolvedRun {
   const program = text(config, 'program');
   if (program === undefined) {
-    throw configInvalid('The launch configuration has no "program".', 'Add "program": the path of the program to run.');
+    throw configInvalid(
+      'The launch configuration has no "program".',
+      'Add "program": the path of the program to run.',
+    );
   }
   const build = text(config, 'build');
   const local = path.resolve(around.folder ?? '/', program);
@@ -85,7 +92,8 @@ function resolveUpload(
       );
     }
     // A relative path can only mean a file that should have been here; on the target it would mean the login folder.
-    if (config['upload'] === undefined && program.includes('/') && insideFolder(local, around)) throw notFound(program, local, around);
+    if (config['upload'] === undefined && program.includes('/') && insideFolder(local, around))
+      throw notFound(program, local, around);
     return undefined;
   }
   if (asked === 'file') {
@@ -95,11 +103,14 @@ function resolveUpload(
   const exclude = config['exclude'] === undefined ? DEFAULT_EXCLUDE : strings(config, 'exclude');
   if (asked === 'folder') {
     if (around.folder === undefined) {
-      throw configInvalid('"upload": "folder" needs an open folder.', 'Open the folder, or name it: "upload": { "folder": "/path" }.');
+      throw configInvalid(
+        '"upload": "folder" needs an open folder.',
+        'Open the folder, or name it: "upload": { "folder": "/path" }.',
+      );
     }
     return { kind: 'folder', localPath: around.folder, exclude };
   }
-  const named = typeof asked === 'object' && asked !== null ? (asked as { folder?: unknown }).folder : undefined;
+  const named = typeof asked === 'object' ? (asked as { folder?: unknown } | null)?.folder : undefined;
   if (typeof named !== 'string' || named === '') {
     throw configInvalid(
       `"upload" is ${JSON.stringify(asked)}.`,
@@ -107,14 +118,16 @@ function resolveUpload(
     );
   }
   const folder = path.resolve(around.folder ?? '/', named);
-  if (around.kindOf(folder) !== 'folder') throw configInvalid(`There is no folder ${folder} to upload.`, 'Correct "upload".');
+  if (around.kindOf(folder) !== 'folder')
+    throw configInvalid(`There is no folder ${folder} to upload.`, 'Correct "upload".');
   return { kind: 'folder', localPath: folder, exclude };
 }
 
 /** A bare name that is no file here is looked up in the target's PATH; a path stays a path. */
 function programIn(upload: Upload, program: string, local: string, around: Surroundings): string {
   if (upload.kind === 'file') return local;
-  if (!program.includes('/')) return around.kindOf(path.resolve(upload.localPath, program)) === 'file' ? `./${program}` : program;
+  if (!program.includes('/'))
+    return around.kindOf(path.resolve(upload.localPath, program)) === 'file' ? `./${program}` : program;
   return program;
 }
 
@@ -133,7 +146,9 @@ function notFound(program: string, local: string, around: Surroundings): SkuaErr
   });
 }
 
-function syscalls(config: Readonly<Record<string, unknown>>): { readonly syscalls?: 'all' | readonly string[] } {
+function syscalls(config: Readonly<Record<string, unknown>>): {
+  readonly syscalls?: 'all' | readonly string[];
+} {
   const value = config['syscalls'];
   if (value === undefined) return {};
   if (value === 'all') return { syscalls: 'all' };
@@ -143,16 +158,23 @@ function syscalls(config: Readonly<Record<string, unknown>>): { readonly syscall
 function endpoint(config: Readonly<Record<string, unknown>>, fallback: string): string {
   const value = text(config, 'otlpEndpoint') ?? fallback;
   if (value !== '' && !/^https?:\/\/[^\s/]+/.test(value)) {
-    throw configInvalid(`"otlpEndpoint" is ${JSON.stringify(value)}.`, 'Write an address such as "http://127.0.0.1:4318".');
+    throw configInvalid(
+      `"otlpEndpoint" is ${JSON.stringify(value)}.`,
+      'Write an address such as "http://127.0.0.1:4318".',
+    );
   }
   return value;
 }
 
 function traceFile(saveTo: string, around: Surroundings): string {
   const file = path.resolve(around.folder ?? '/', saveTo);
-  if (!file.endsWith('.skua')) throw configInvalid(`"saveTo" is ${JSON.stringify(saveTo)}.`, 'Trace files end in ".skua".');
+  if (!file.endsWith('.skua'))
+    throw configInvalid(`"saveTo" is ${JSON.stringify(saveTo)}.`, 'Trace files end in ".skua".');
   if (around.folder === undefined && !path.isAbsolute(saveTo)) {
-    throw configInvalid('"saveTo" is relative, but no folder is open.', 'Write an absolute path, or open a folder.');
+    throw configInvalid(
+      '"saveTo" is relative, but no folder is open.',
+      'Write an absolute path, or open a folder.',
+    );
   }
   return file;
 }
@@ -160,18 +182,24 @@ function traceFile(saveTo: string, around: Surroundings): string {
 function text(config: Readonly<Record<string, unknown>>, name: string): string | undefined {
   const value = config[name];
   if (value === undefined || value === '') return undefined;
-  if (typeof value !== 'string') throw configInvalid(`"${name}" is ${JSON.stringify(value)}.`, `"${name}" is a string.`);
+  if (typeof value !== 'string')
+    throw configInvalid(`"${name}" is ${JSON.stringify(value)}.`, `"${name}" is a string.`);
   return value;
 }
 
 function flag(config: Readonly<Record<string, unknown>>, name: string, fallback: boolean): boolean {
   const value = config[name];
   if (value === undefined) return fallback;
-  if (typeof value !== 'boolean') throw configInvalid(`"${name}" is ${JSON.stringify(value)}.`, `"${name}" is true or false.`);
+  if (typeof value !== 'boolean')
+    throw configInvalid(`"${name}" is ${JSON.stringify(value)}.`, `"${name}" is true or false.`);
   return value;
 }
 
-function strings(config: Readonly<Record<string, unknown>>, name: string, form = 'a list of strings'): readonly string[] {
+function strings(
+  config: Readonly<Record<string, unknown>>,
+  name: string,
+  form = 'a list of strings',
+): readonly string[] {
   const value = config[name];
   if (value === undefined) return [];
   if (!Array.isArray(value) || !value.every((item): item is string => typeof item === 'string')) {
@@ -180,10 +208,18 @@ function strings(config: Readonly<Record<string, unknown>>, name: string, form =
   return value;
 }
 
-function stringMap(config: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, string>> {
+function stringMap(
+  config: Readonly<Record<string, unknown>>,
+  name: string,
+): Readonly<Record<string, string>> {
   const value = config[name];
   if (value === undefined) return {};
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.values(value).every((v) => typeof v === 'string')) {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    !Object.values(value).every((v) => typeof v === 'string')
+  ) {
     throw configInvalid(`"${name}" is ${JSON.stringify(value)}.`, `"${name}" maps strings to strings.`);
   }
   return value as Record<string, string>;

@@ -10,14 +10,16 @@ export const DEBUG_TYPE = 'skua';
 /** Settings and file system as `resolveRun` wants them. */
 export function surroundings(folder: vscode.WorkspaceFolder | undefined): Surroundings {
   const settings = vscode.workspace.getConfiguration('skua', folder);
-  const chosen = folder ?? (vscode.workspace.workspaceFolders?.length === 1 ? vscode.workspace.workspaceFolders[0] : undefined);
+  const chosen =
+    folder ??
+    (vscode.workspace.workspaceFolders?.length === 1 ? vscode.workspace.workspaceFolders[0] : undefined);
   return {
     ...(chosen?.uri.scheme === 'file' ? { folder: chosen.uri.fsPath } : {}),
     kindOf,
     defaults: {
-      target: settings.get('defaultTarget', 'sandbox'),
-      otlpEndpoint: settings.get('otlpEndpoint', ''),
-      openTimeline: settings.get('timeline.openOnRun', true),
+      target: settings.get<string>('defaultTarget', 'sandbox'),
+      otlpEndpoint: settings.get<string>('otlpEndpoint', ''),
+      openTimeline: settings.get<boolean>('timeline.openOnRun', true),
     },
   };
 }
@@ -31,7 +33,9 @@ export class SkuaConfigurationProvider implements vscode.DebugConfigurationProvi
   constructor(private readonly errors: ErrorFunnel) {}
 
   /** Configurations that fit the workspace: what Run and Debug offers without a launch.json. */
-  async provideDebugConfigurations(folder: vscode.WorkspaceFolder | undefined): Promise<vscode.DebugConfiguration[]> {
+  async provideDebugConfigurations(
+    folder: vscode.WorkspaceFolder | undefined,
+  ): Promise<vscode.DebugConfiguration[]> {
     return suggestConfigurations(folder);
   }
 
@@ -39,20 +43,25 @@ export class SkuaConfigurationProvider implements vscode.DebugConfigurationProvi
     folder: vscode.WorkspaceFolder | undefined,
     config: vscode.DebugConfiguration,
   ): Promise<vscode.DebugConfiguration | undefined | null> {
-    if (config.type === DEBUG_TYPE && config['program'] !== undefined) return config;
     // F5 without a launch.json gives an empty configuration: offer what fits.
-    if (Object.keys(config).length > 0 && config.type === DEBUG_TYPE && config.request !== undefined) return config;
+    if (config.type === DEBUG_TYPE && ('program' in config || 'request' in config)) return config;
     const suggestions = await suggestConfigurations(folder);
     const picked =
       suggestions.length === 1
         ? suggestions[0]
         : (
             await vscode.window.showQuickPick(
-              suggestions.map((suggestion) => ({ label: suggestion.name, description: String(suggestion['program']), suggestion })),
+              suggestions.map((suggestion) => ({
+                label: suggestion.name,
+                description: String(suggestion['program']),
+                suggestion,
+              })),
               { title: 'Run with Kernel Tracing' },
             )
           )?.suggestion;
-    return picked === undefined ? undefined : { ...picked, ...config, type: DEBUG_TYPE, request: 'launch', name: picked.name };
+    return picked === undefined
+      ? undefined
+      : { ...picked, ...config, type: DEBUG_TYPE, request: 'launch', name: picked.name };
   }
 
   /** Refuses what cannot run, before any target is touched. */
@@ -71,7 +80,9 @@ export class SkuaConfigurationProvider implements vscode.DebugConfigurationProvi
   }
 }
 
-async function suggestConfigurations(folder: vscode.WorkspaceFolder | undefined): Promise<vscode.DebugConfiguration[]> {
+async function suggestConfigurations(
+  folder: vscode.WorkspaceFolder | undefined,
+): Promise<vscode.DebugConfiguration[]> {
   const root = folder?.uri ?? vscode.workspace.workspaceFolders?.[0]?.uri;
   const base = { type: DEBUG_TYPE, request: 'launch', args: [] };
   const fallback = { ...base, name: 'Run with kernel tracing', program: '${workspaceFolder}/a.out' };
@@ -81,18 +92,37 @@ async function suggestConfigurations(folder: vscode.WorkspaceFolder | undefined)
   const suggestions: vscode.DebugConfiguration[] = [];
   const stem = path.basename(root.fsPath);
   if (names.has('Makefile')) {
-    suggestions.push({ ...base, name: 'Build with make and trace', build: 'make', program: `\${workspaceFolder}/${stem}` });
+    suggestions.push({
+      ...base,
+      name: 'Build with make and trace',
+      build: 'make',
+      program: `\${workspaceFolder}/${stem}`,
+    });
   }
   if (names.has('CMakeLists.txt')) {
     const build = 'cmake -S . -B build && cmake --build build';
-    suggestions.push({ ...base, name: 'Build with CMake and trace', build, program: `\${workspaceFolder}/build/${stem}` });
+    suggestions.push({
+      ...base,
+      name: 'Build with CMake and trace',
+      build,
+      program: `\${workspaceFolder}/build/${stem}`,
+    });
   }
-  for (const [name] of entries.filter(([n, type]) => type === vscode.FileType.File && isProgram(path.join(root.fsPath, n))).slice(0, 5)) {
+  for (const [name] of entries
+    .filter(([n, type]) => type === vscode.FileType.File && isProgram(path.join(root.fsPath, n)))
+    .slice(0, 5)) {
     suggestions.push({ ...base, name: `Trace ${name}`, program: `\${workspaceFolder}/${name}` });
   }
   const main = ['index.js', 'main.js', 'server.js', 'app.js'].find((name) => names.has(name));
   if (main !== undefined) {
-    suggestions.push({ ...base, name: `Trace Node ${main}`, program: 'node', args: [main], upload: 'folder', cwd: '${workspaceFolder}' });
+    suggestions.push({
+      ...base,
+      name: `Trace Node ${main}`,
+      program: 'node',
+      args: [main],
+      upload: 'folder',
+      cwd: '${workspaceFolder}',
+    });
   }
   return suggestions.length > 0 ? suggestions : [fallback];
 }

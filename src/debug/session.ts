@@ -8,7 +8,7 @@ import {
   ThreadEvent,
 } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { SkuaError, toSkuaError } from '../../common/base/errors';
+import { toSkuaError, type SkuaError } from '../../common/base/errors';
 import { totalLost } from '../../common/model/loss';
 import { formatCount, plural } from '../../common/view/format';
 import type { RunInfo } from '../core/api';
@@ -149,7 +149,11 @@ export class SkuaDebugSession extends DebugSession {
     args: DebugProtocol.EvaluateArguments,
   ): void {
     if (args.context !== 'repl' || this.run?.info === undefined || this.finished) {
-      this.sendErrorResponse(response, { id: 2, format: 'No program runs that could read this.', showUser: false });
+      this.sendErrorResponse(response, {
+        id: 2,
+        format: 'No program runs that could read this.',
+        showUser: false,
+      });
       return;
     }
     this.run.input(new TextEncoder().encode(`${args.expression}\n`));

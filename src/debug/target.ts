@@ -9,7 +9,8 @@ const SANDBOX_NAME = /^[a-z0-9][a-z0-9-]{0,30}$/;
  */
 export function parseTarget(value: unknown): TargetSpec {
   if (typeof value === 'string') return parseText(value.trim());
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return parseObject(value as Record<string, unknown>);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return parseObject(value as Record<string, unknown>);
   throw invalid(value);
 }
 
@@ -29,7 +30,9 @@ function parseText(text: string): TargetSpec {
     if (!SANDBOX_NAME.test(name)) throw invalid(text);
     return { kind: 'sandbox', name };
   }
-  const match = /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(\[[0-9a-fA-F:.%\w]+\]|[^:@\s/[\]]+)(?::(\d{1,5}))?\/?$/.exec(text);
+  const match = /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(\[[0-9a-fA-F:.%\w]+\]|[^:@\s/[\]]+)(?::(\d{1,5}))?\/?$/.exec(
+    text,
+  );
   if (match === null) throw invalid(text);
   const [, user, host, port] = match;
   return parseObject({
@@ -44,12 +47,17 @@ function parseObject(value: Readonly<Record<string, unknown>>): TargetSpec {
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) throw invalid(value, `It has no property "${unknown}".`);
   // A leading dash would be read as an option by ssh.
-  if (typeof host !== 'string' || host === '' || host.startsWith('-') || /\s/.test(host)) throw invalid(value);
-  if (port !== undefined && (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535)) {
+  if (typeof host !== 'string' || host === '' || host.startsWith('-') || /\s/.test(host))
+    throw invalid(value);
+  if (
+    port !== undefined &&
+    (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65535)
+  ) {
     throw invalid(value, 'A port is a number from 1 to 65535.');
   }
   if (user !== undefined && (typeof user !== 'string' || user === '')) throw invalid(value);
-  if (identityFile !== undefined && (typeof identityFile !== 'string' || identityFile === '')) throw invalid(value);
+  if (identityFile !== undefined && (typeof identityFile !== 'string' || identityFile === ''))
+    throw invalid(value);
   return {
     kind: 'ssh',
     host,
@@ -62,7 +70,8 @@ function parseObject(value: Readonly<Record<string, unknown>>): TargetSpec {
 function invalid(value: unknown, why = ''): SkuaError {
   return new SkuaError({
     code: 'config-invalid',
-    message: `"target" is ${JSON.stringify(value) ?? 'missing'}, which names no target.${why === '' ? '' : ` ${why}`}`,
-    remedy: 'Write "sandbox", "sandbox:NAME", "ssh://user@host:port", a host alias of ~/.ssh/config, or { "host": "…" }.',
+    message: `"target" is ${value === undefined ? 'missing' : JSON.stringify(value)}, which names no target.${why === '' ? '' : ` ${why}`}`,
+    remedy:
+      'Write "sandbox", "sandbox:NAME", "ssh://user@host:port", a host alias of ~/.ssh/config, or { "host": "…" }.',
   });
 }

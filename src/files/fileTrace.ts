@@ -12,7 +12,7 @@ import { titleOf } from './names';
 
 /** A trace read from a file. A file that cannot be read is a model too: empty, in the state `failed`, with the error. */
 export class FileTrace implements TraceModel {
-  readonly onDidChange: TraceModel['onDidChange'] = () => ({ dispose: () => undefined });
+  readonly onDidChange: TraceModel['onDidChange'] = () => new vscode.Disposable(() => undefined);
 
   private constructor(
     readonly file: vscode.Uri,

@@ -18,7 +18,8 @@ describe('names of recorded traces', () => {
     ['x'.repeat(200), 'x'.repeat(80)],
   ])('makes %j a file name', (title, expected) => expect(fileName(title)).toBe(expected));
 
-  it('has a name for a title of nothing', () => expect(automaticName('///', at)).toBe('2026-01-03 04.05.06 trace.skua'));
+  it('has a name for a title of nothing', () =>
+    expect(automaticName('///', at)).toBe('2026-01-03 04.05.06 trace.skua'));
 
   it('deletes the oldest automatic ones only', () => {
     const automatic = [3, 1, 2].map((day) => automaticName('a', new Date(2026, 0, day)));

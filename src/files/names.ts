@@ -13,7 +13,7 @@ export function automaticName(title: string, at: Date): string {
 /** A title without what file systems refuse, at most 80 characters. */
 export function fileName(title: string): string {
   return title
-    .replace(/[\u0000-\u001f/\\:*?"<>|]+/g, ' ')
+    .replace(/[\p{Cc}/\\:*?"<>|]+/gu, ' ')
     .replace(/\s+/g, ' ')
     .replace(/^[. ]+|[. ]+$/g, '')
     .slice(0, 80)

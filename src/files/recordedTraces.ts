@@ -22,7 +22,7 @@ export class RecordedTraces implements vscode.Disposable {
   constructor(private readonly context: vscode.ExtensionContext) {}
 
   get folder(): vscode.Uri {
-    const chosen = vscode.workspace.getConfiguration('skua').get('traces.folder', '');
+    const chosen = vscode.workspace.getConfiguration('skua').get<string>('traces.folder', '');
     if (chosen !== '') return vscode.Uri.file(chosen);
     return vscode.Uri.joinPath(this.context.storageUri ?? this.context.globalStorageUri, 'traces');
   }
@@ -60,9 +60,15 @@ export class RecordedTraces implements vscode.Disposable {
   async rename(trace: RecordedTrace, title: string): Promise<void> {
     const name = fileName(title);
     if (name === '') {
-      throw new SkuaError({ code: 'config-invalid', message: 'A trace needs a name.', remedy: 'Type at least one letter or digit.' });
+      throw new SkuaError({
+        code: 'config-invalid',
+        message: 'A trace needs a name.',
+        remedy: 'Type at least one letter or digit.',
+      });
     }
-    await vscode.workspace.fs.rename(trace.uri, vscode.Uri.joinPath(trace.uri, '..', `${name}.skua`), { overwrite: false });
+    await vscode.workspace.fs.rename(trace.uri, vscode.Uri.joinPath(trace.uri, '..', `${name}.skua`), {
+      overwrite: false,
+    });
     this.changes.fire();
   }
 
@@ -81,7 +87,7 @@ export class RecordedTraces implements vscode.Disposable {
 
   private async prune(): Promise<void> {
     const { folder } = this;
-    const limit = vscode.workspace.getConfiguration('skua').get('traces.limit', 50);
+    const limit = vscode.workspace.getConfiguration('skua').get<number>('traces.limit', 50);
     for (const name of surplus(await readFolder(folder), limit)) {
       await vscode.workspace.fs.delete(vscode.Uri.joinPath(folder, name));
     }
@@ -91,7 +97,9 @@ export class RecordedTraces implements vscode.Disposable {
 async function readFolder(folder: vscode.Uri): Promise<string[]> {
   try {
     const entries = await vscode.workspace.fs.readDirectory(folder);
-    return entries.filter(([name, type]) => type === vscode.FileType.File && name.endsWith('.skua')).map(([name]) => name);
+    return entries
+      .filter(([name, type]) => type === vscode.FileType.File && name.endsWith('.skua'))
+      .map(([name]) => name);
   } catch (error) {
     if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') return [];
     throw error;
@@ -119,7 +127,9 @@ async function write(file: vscode.Uri, bytes: Uint8Array): Promise<void> {
       {
         code: full ? 'disk-full' : 'export-failed',
         message: `The trace could not be written to ${file.fsPath}: ${message}`,
-        remedy: full ? 'Free some space and save again from the timeline.' : 'Save it to another place from the timeline.',
+        remedy: full
+          ? 'Free some space and save again from the timeline.'
+          : 'Save it to another place from the timeline.',
       },
       { cause },
     );

@@ -1,4 +1,4 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import type { TimelinePanels } from '../timeline/panels';
 import type { ErrorFunnel } from '../ui/errors';
 import { SkuaError } from '../../common/base/errors';
@@ -25,7 +25,8 @@ export class TraceEditorProvider implements vscode.CustomReadonlyEditorProvider<
 
   async openCustomDocument(uri: vscode.Uri): Promise<TraceDocument> {
     const trace = await FileTrace.read(uri, this.maxSpans());
-    if (trace.state.kind === 'failed' && trace.state.error !== undefined) this.errors.report(new SkuaError(trace.state.error));
+    if (trace.state.kind === 'failed' && trace.state.error !== undefined)
+      this.errors.report(new SkuaError(trace.state.error));
     return new TraceDocument(uri, trace);
   }
 

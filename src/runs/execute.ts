@@ -19,12 +19,21 @@ export interface ExecuteServices {
 }
 
 /** Shows the timeline, prepares the target and starts the program, with progress. Rejects with a SkuaError. */
-export async function startLiveRun(services: ExecuteServices, run: LiveRun, listener: RunListener): Promise<void> {
+export async function startLiveRun(
+  services: ExecuteServices,
+  run: LiveRun,
+  listener: RunListener,
+): Promise<void> {
   await explainSandbox(services, run);
-  if (run.resolved.openTimeline) services.panels.show(run, { file: services.traces.plannedFile(run).toString() });
+  if (run.resolved.openTimeline)
+    services.panels.show(run, { file: services.traces.plannedFile(run).toString() });
   await runTask(
     services.log,
-    { title: `Skua: ${run.title}`, signal: run.signal, onStep: (step, fraction) => run.preparing(step, fraction) },
+    {
+      title: `Skua: ${run.title}`,
+      signal: run.signal,
+      onStep: (step, fraction) => run.preparing(step, fraction),
+    },
     (context) => run.start(context, listener),
   );
 }
@@ -40,7 +49,9 @@ export async function finishLiveRun(services: ExecuteServices, run: LiveRun): Pr
 
 /** Saves what the run has recorded, when the settings or the launch configuration ask for it; reports a failure itself. */
 export async function saveRun(services: ExecuteServices, run: LiveRun): Promise<void> {
-  const wanted = run.resolved.saveTo !== undefined || vscode.workspace.getConfiguration('skua').get('traces.autoSave', true);
+  const wanted =
+    run.resolved.saveTo !== undefined ||
+    vscode.workspace.getConfiguration('skua').get<boolean>('traces.autoSave', true);
   if (!wanted || run.store.spanCount === 0 || run.file !== undefined) return;
   try {
     await services.traces.saveRun(run);

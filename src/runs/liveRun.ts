@@ -15,7 +15,11 @@ import type { TraceChange, TraceModel } from './model';
 /** Replaced by the bundler with the version in package.json. */
 declare const SKUA_VERSION: string;
 
-export type StartRun = (options: ResolvedRun['options'], events: RunEvents, context: CoreContext) => Promise<TraceRun>;
+export type StartRun = (
+  options: ResolvedRun['options'],
+  events: RunEvents,
+  context: CoreContext,
+) => Promise<TraceRun>;
 
 export interface RunOutcome {
   readonly exit: ExitStatus;
@@ -123,7 +127,11 @@ export class LiveRun implements TraceModel, vscode.Disposable {
       const run = await this.startRun(this.resolved.options, this.events(listener), context);
       if (this.killed) {
         await run.dispose();
-        throw new SkuaError({ code: 'cancelled', message: `${this.title} was stopped before it started.`, remedy: '' });
+        throw new SkuaError({
+          code: 'cancelled',
+          message: `${this.title} was stopped before it started.`,
+          remedy: '',
+        });
       }
       this.run = run;
       listener.started(run.info);
@@ -205,7 +213,7 @@ export class LiveRun implements TraceModel, vscode.Disposable {
   private summaryText(): string {
     const { exit, summary } = this.outcome ?? {};
     if (summary === undefined) return '';
-    const end = exit?.signal != null ? `ended by ${exit.signal}` : `exit code ${exit?.code ?? '?'}`;
+    const end = exit?.signal ? `ended by ${exit.signal}` : `exit code ${exit?.code ?? '?'}`;
     const lost = totalLost(this.loss);
     return [
       end,

@@ -4,7 +4,10 @@ import { LiveRun, type StartRun } from './liveRun';
 
 /** The runs of this window that are going on or still shown. Owner of every LiveRun. */
 export class RunRegistry implements vscode.Disposable {
-  private readonly all = new Map<string, { readonly run: LiveRun; readonly subscription: vscode.Disposable }>();
+  private readonly all = new Map<
+    string,
+    { readonly run: LiveRun; readonly subscription: vscode.Disposable }
+  >();
   private readonly changes = new vscode.EventEmitter<LiveRun>();
   /** A run was added, changed its state or loss, or was removed. Not fired for spans. */
   readonly onDidChange = this.changes.event;
@@ -29,7 +32,12 @@ export class RunRegistry implements vscode.Disposable {
 
   create(resolved: ResolvedRun): LiveRun {
     this.counter += 1;
-    const run = new LiveRun(`run-${Date.now().toString(36)}-${this.counter}`, resolved, this.maxSpans(), this.startRun);
+    const run = new LiveRun(
+      `run-${Date.now().toString(36)}-${this.counter}`,
+      resolved,
+      this.maxSpans(),
+      this.startRun,
+    );
     const subscription = run.onDidChange((change) => {
       if (change !== 'spans') this.changes.fire(run);
     });

@@ -27,12 +27,15 @@ describe('mapSource', () => {
     }));
 
   it('ends a prefix at a separator', () =>
-    check('/work/application/a.c', ['/local/lication/a.c'], undefined, { sourceMap: [['/work/app', '/local/']] }));
+    check('/work/application/a.c', ['/local/lication/a.c'], undefined, {
+      sourceMap: [['/work/app', '/local/']],
+    }));
 
   it('does not mind trailing slashes on either side', () =>
     check('/work/app/a.c', ['/local/a.c'], '/local/a.c', { sourceMap: [['/work/app/', '/local/']] }));
 
-  it('maps a single file', () => check('/x/a.c', ['/y/b.c'], '/y/b.c', { sourceMap: [['/x/a.c', '/y/b.c']] }));
+  it('maps a single file', () =>
+    check('/x/a.c', ['/y/b.c'], '/y/b.c', { sourceMap: [['/x/a.c', '/y/b.c']] }));
 
   it('prefers a mapping over the same path here', () =>
     check('/usr/a.c', ['/usr/a.c', '/ws/a.c'], '/ws/a.c', { sourceMap: [['/usr', '/ws']] }));

@@ -35,7 +35,9 @@ export class SourceNavigator implements vscode.Disposable {
     if (this.cache.size > 5000) this.cache.clear();
     const path = mapSource(recorded, {
       sourceMap: [...sourceMap, ...settingsMap()],
-      folders: (vscode.workspace.workspaceFolders ?? []).filter((f) => f.uri.scheme === 'file').map((f) => f.uri.fsPath),
+      folders: (vscode.workspace.workspaceFolders ?? [])
+        .filter((f) => f.uri.scheme === 'file')
+        .map((f) => f.uri.fsPath),
       exists: async (file) => (await stat(file).catch(() => undefined))?.isFile() === true,
     });
     this.cache.set(key, { path, at: Date.now() });
@@ -79,14 +81,20 @@ export class SourceNavigator implements vscode.Disposable {
     const document = await vscode.workspace.openTextDocument(file);
     const line = Math.min(Math.max((location.line ?? 1) - 1, 0), document.lineCount - 1);
     const column = Math.min(Math.max((location.column ?? 1) - 1, 0), document.lineAt(line).text.length);
-    const position = new vscode.Position(line, column > 0 ? column : document.lineAt(line).firstNonWhitespaceCharacterIndex);
+    const position = new vscode.Position(
+      line,
+      column > 0 ? column : document.lineAt(line).firstNonWhitespaceCharacterIndex,
+    );
     const editor = await vscode.window.showTextDocument(document, {
       viewColumn: columnFor(file, how),
       preserveFocus: how?.preserveFocus ?? false,
       preview: true,
     });
     editor.selection = new vscode.Selection(position, position);
-    editor.revealRange(new vscode.Range(position, position), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+    editor.revealRange(
+      new vscode.Range(position, position),
+      vscode.TextEditorRevealType.InCenterIfOutsideViewport,
+    );
     this.flashLine(editor, position);
     void vscode.commands.executeCommand('setContext', CONTEXT.sourceOpened, true);
   }
@@ -111,7 +119,10 @@ function columnFor(file: vscode.Uri, how: OpenHow | undefined): vscode.ViewColum
   if (how === undefined) return vscode.ViewColumn.Active;
   if (how.toSide) return vscode.ViewColumn.Beside;
   const others = vscode.window.visibleTextEditors.filter(
-    (editor) => editor.viewColumn !== undefined && editor.viewColumn !== how.from && editor.document.uri.scheme !== 'output',
+    (editor) =>
+      editor.viewColumn !== undefined &&
+      editor.viewColumn !== how.from &&
+      editor.document.uri.scheme !== 'output',
   );
   const same = others.find((editor) => editor.document.uri.toString() === file.toString());
   const column = (same ?? others[0])?.viewColumn;
@@ -123,15 +134,17 @@ function columnFor(file: vscode.Uri, how: OpenHow | undefined): vscode.ViewColum
 /** The setting, with `${workspaceFolder}` replaced. */
 function settingsMap(): SourceMap {
   const root = vscode.workspace.workspaceFolders?.[0]?.uri.fsPath;
-  return Object.entries(vscode.workspace.getConfiguration('skua').get<Record<string, string>>('sourceMap', {})).map(
-    ([from, to]) => [from, root === undefined ? to : to.replaceAll('${workspaceFolder}', root)] as const,
-  );
+  return Object.entries(
+    vscode.workspace.getConfiguration('skua').get<Record<string, string>>('sourceMap', {}),
+  ).map(([from, to]) => [from, root === undefined ? to : to.replaceAll('${workspaceFolder}', root)] as const);
 }
 
 async function remember([from, to]: readonly [string, string]): Promise<void> {
   const settings = vscode.workspace.getConfiguration('skua');
   const target =
-    vscode.workspace.workspaceFolders === undefined ? vscode.ConfigurationTarget.Global : vscode.ConfigurationTarget.Workspace;
+    vscode.workspace.workspaceFolders === undefined
+      ? vscode.ConfigurationTarget.Global
+      : vscode.ConfigurationTarget.Workspace;
   const { workspaceValue, globalValue } = settings.inspect<Record<string, string>>('sourceMap') ?? {};
   const before = target === vscode.ConfigurationTarget.Workspace ? workspaceValue : globalValue;
   await settings.update('sourceMap', { ...before, [from]: to }, target);

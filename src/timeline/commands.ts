@@ -44,7 +44,12 @@ export async function exportOtlp(model: TraceModel): Promise<void> {
   void vscode.window.setStatusBarMessage(`Skua: trace exported to ${path.basename(file.fsPath)}`, 4000);
 }
 
-function chooseFile(model: TraceModel, extension: string, kind: string, saveLabel: string): Thenable<vscode.Uri | undefined> {
+function chooseFile(
+  model: TraceModel,
+  extension: string,
+  kind: string,
+  saveLabel: string,
+): Thenable<vscode.Uri | undefined> {
   const name = `${fileName(model.title) || 'trace'}.${extension}`;
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   return vscode.window.showSaveDialog({

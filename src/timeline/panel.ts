@@ -57,12 +57,15 @@ export class TimelinePanel implements vscode.Disposable {
       actions: {
         openSource: (location, how) => this.openSource(location, how),
         sourceUnknown: (reason) => {
-          const why = SOURCE_UNKNOWN[reason] ?? (reason === '' ? 'Spans of the program itself carry none.' : reason);
+          const why =
+            SOURCE_UNKNOWN[reason] ?? (reason === '' ? 'Spans of the program itself carry none.' : reason);
           void vscode.window.showInformationMessage(`Skua: No source line is known for this span. ${why}`);
         },
         pickSource: (location) => this.try(services.navigator.pick(location, model.sourceMap)),
         copy: (text, what) => {
-          void vscode.env.clipboard.writeText(text).then(() => vscode.window.setStatusBarMessage(`Skua: ${what} copied`, 2000));
+          void vscode.env.clipboard
+            .writeText(text)
+            .then(() => vscode.window.setStatusBarMessage(`Skua: ${what} copied`, 2000));
         },
         exportTrace: () => void vscode.commands.executeCommand(COMMANDS.timelineExportOtlp),
         stop: () => model.stop?.(),
@@ -86,7 +89,10 @@ export class TimelinePanel implements vscode.Disposable {
     this.owned.add(model.onDidChange(() => this.update()));
     this.update();
     const icon = vscode.Uri.joinPath(services.extensionUri, 'media');
-    panel.iconPath = { light: vscode.Uri.joinPath(icon, 'file-light.svg'), dark: vscode.Uri.joinPath(icon, 'file-dark.svg') };
+    panel.iconPath = {
+      light: vscode.Uri.joinPath(icon, 'file-light.svg'),
+      dark: vscode.Uri.joinPath(icon, 'file-dark.svg'),
+    };
     webview.html = timelineHtml({
       cspSource: webview.cspSource,
       nonce: randomBytes(16).toString('base64url'),
@@ -103,7 +109,8 @@ export class TimelinePanel implements vscode.Disposable {
   /** Brings the panel to the front and selects the span. */
   reveal(traceId?: string, spanId?: string): void {
     this.panel.reveal(undefined, false);
-    const index = traceId === undefined || spanId === undefined ? undefined : this.model.store.indexOf(traceId, spanId);
+    const index =
+      traceId === undefined || spanId === undefined ? undefined : this.model.store.indexOf(traceId, spanId);
     if (index !== undefined) this.host.reveal(index);
   }
 
@@ -118,8 +125,13 @@ export class TimelinePanel implements vscode.Disposable {
     this.host.setLoss(this.model.loss);
   }
 
-  private openSource(location: SourceLocation, how: { readonly toSide: boolean; readonly preserveFocus: boolean }): void {
-    this.try(this.services.navigator.open(location, this.model.sourceMap, { ...how, from: this.panel.viewColumn }));
+  private openSource(
+    location: SourceLocation,
+    how: { readonly toSide: boolean; readonly preserveFocus: boolean },
+  ): void {
+    this.try(
+      this.services.navigator.open(location, this.model.sourceMap, { ...how, from: this.panel.viewColumn }),
+    );
   }
 
   private try(work: Promise<unknown>): void {

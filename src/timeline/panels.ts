@@ -14,7 +14,8 @@ export class TimelinePanels implements vscode.Disposable {
   constructor(services: Omit<PanelServices, 'focusChanged'>) {
     this.services = {
       ...services,
-      focusChanged: (focused) => void vscode.commands.executeCommand('setContext', CONTEXT.timelineFocus, focused),
+      focusChanged: (focused) =>
+        void vscode.commands.executeCommand('setContext', CONTEXT.timelineFocus, focused),
     };
   }
 
@@ -42,7 +43,8 @@ export class TimelinePanels implements vscode.Disposable {
       known.panel.reveal(undefined, true);
       return known;
     }
-    const column = vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
+    const column =
+      vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
     const panel = vscode.window.createWebviewPanel(
       VIEW_TYPE.timelinePanel,
       model.title,
@@ -73,7 +75,10 @@ export class TimelinePanels implements vscode.Disposable {
 
   private update(): void {
     const { active } = this;
-    const live = active !== undefined && active.model.stop !== undefined && ['preparing', 'running'].includes(active.model.state.kind);
+    const live =
+      active !== undefined &&
+      active.model.stop !== undefined &&
+      ['preparing', 'running'].includes(active.model.state.kind);
     void vscode.commands.executeCommand('setContext', CONTEXT.timelineLive, live);
     if (active === undefined) void vscode.commands.executeCommand('setContext', CONTEXT.timelineFocus, false);
     this.changes.fire();

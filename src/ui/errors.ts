@@ -37,12 +37,14 @@ export class ErrorFunnel {
   /** Only into the log: for work that the user did not start. */
   write(thrown: unknown): SkuaError {
     const error = toSkuaError(thrown);
-    this.log.error(`${error.code}: ${sentence(error)}${error.detail === undefined ? '' : `\n${error.detail}`}`);
+    this.log.error(
+      `${error.code}: ${sentence(error)}${error.detail === undefined ? '' : `\n${error.detail}`}`,
+    );
     return error;
   }
 
   /** A command handler whose failure reaches the user. */
-  guard<A extends readonly unknown[]>(handler: (...args: A) => unknown): (...args: A) => Promise<unknown> {
+  guard<A extends never[]>(handler: (...args: A) => unknown): (...args: A) => Promise<unknown> {
     return async (...args) => {
       try {
         return await handler(...args);

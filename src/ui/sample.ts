@@ -13,11 +13,17 @@ export async function openSample(extensionUri: vscode.Uri): Promise<void> {
   if (parent === undefined) return;
   const folder = vscode.Uri.joinPath(parent, 'skua-sample');
   try {
-    await vscode.workspace.fs.copy(vscode.Uri.joinPath(extensionUri, 'examples', 'sample'), folder, { overwrite: false });
+    await vscode.workspace.fs.copy(vscode.Uri.joinPath(extensionUri, 'examples', 'sample'), folder, {
+      overwrite: false,
+    });
   } catch (error) {
     if (!(error instanceof vscode.FileSystemError) || error.code !== 'FileExists') {
       throw new SkuaError(
-        { code: 'export-failed', message: `The sample could not be copied to ${folder.fsPath}.`, remedy: 'Choose another folder.' },
+        {
+          code: 'export-failed',
+          message: `The sample could not be copied to ${folder.fsPath}.`,
+          remedy: 'Choose another folder.',
+        },
         { cause: error },
       );
     }

@@ -25,7 +25,8 @@ export async function runTask<T>(
   };
   return vscode.window.withProgress(progressOptions, async (progress, token) => {
     const abort = new AbortController();
-    const cancel = (): void => abort.abort(new SkuaError({ code: 'cancelled', message: `${options.title}: cancelled.`, remedy: '' }));
+    const cancel = (): void =>
+      abort.abort(new SkuaError({ code: 'cancelled', message: `${options.title}: cancelled.`, remedy: '' }));
     const subscription = token.onCancellationRequested(cancel);
     options.signal?.addEventListener('abort', cancel, { once: true });
     if (options.signal?.aborted === true) cancel();
@@ -50,7 +51,9 @@ export async function runTask<T>(
 }
 
 /** VS Code wants increments; a new step begins again at nothing, which a progress bar that only grows cannot show, so it shows a percentage. */
-function stepReporter(progress: vscode.Progress<{ message?: string }>): (step: string, fraction?: number) => void {
+function stepReporter(
+  progress: vscode.Progress<{ message?: string }>,
+): (step: string, fraction?: number) => void {
   return (step, fraction) => {
     progress.report({ message: fraction === undefined ? step : `${step} (${Math.round(fraction * 100)} %)` });
   };

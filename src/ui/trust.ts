@@ -10,6 +10,7 @@ export function requireTrust(): void {
   throw new SkuaError({
     code: 'config-invalid',
     message: 'Programs run only in a trusted workspace.',
-    remedy: 'Trust this workspace ("Workspaces: Manage Workspace Trust"); recorded traces can be viewed without.',
+    remedy:
+      'Trust this workspace ("Workspaces: Manage Workspace Trust"); recorded traces can be viewed without.',
   });
 }

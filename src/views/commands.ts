@@ -27,13 +27,16 @@ export interface ViewServices {
   readonly maxSpans: () => number;
 }
 
+/** The views pass the node that was clicked; the palette passes nothing. */
+type Handler = (...args: never[]) => unknown;
+
 /** Commands of the three views. Each also works from the palette, where it asks for what the view would have given. */
 export function registerViewCommands(services: ViewServices): vscode.Disposable[] {
   const { errors, targets, traces } = services;
-  const on = <A extends readonly unknown[]>(id: string, handler: (...args: A) => unknown): vscode.Disposable =>
+  const on = (id: string, handler: Handler): vscode.Disposable =>
     vscode.commands.registerCommand(id, errors.guard(handler));
-  const trusted = <A extends readonly unknown[]>(id: string, handler: (...args: A) => unknown): vscode.Disposable =>
-    on<A>(id, (...args) => {
+  const trusted = (id: string, handler: Handler): vscode.Disposable =>
+    on(id, (...args) => {
       requireTrust();
       return handler(...args);
     });
@@ -62,7 +65,11 @@ export function registerViewCommands(services: ViewServices): vscode.Disposable[
   ];
 }
 
-async function chooseTarget({ targets }: ViewServices, node: TargetNode | undefined, title: string): Promise<TargetSpec | undefined> {
+async function chooseTarget(
+  { targets }: ViewServices,
+  node: TargetNode | undefined,
+  title: string,
+): Promise<TargetSpec | undefined> {
   if (node !== undefined) return node.target;
   const items = (await targets.targets()).map(({ target, status }) => ({
     label: formatTarget(target),
@@ -101,7 +108,8 @@ async function removeTarget({ target }: TargetNode): Promise<void> {
   const settings = vscode.workspace.getConfiguration('skua');
   const values = settings.inspect<readonly unknown[]>('targets');
   const text = formatTarget(target);
-  const without = (list: readonly unknown[]): unknown[] => list.filter((entry) => formatTarget(parseTarget(entry)) !== text);
+  const without = (list: readonly unknown[]): unknown[] =>
+    list.filter((entry) => formatTarget(parseTarget(entry)) !== text);
   if (values?.workspaceValue !== undefined) {
     await settings.update('targets', without(values.workspaceValue), vscode.ConfigurationTarget.Workspace);
   }
@@ -111,18 +119,23 @@ async function removeTarget({ target }: TargetNode): Promise<void> {
 }
 
 async function setDefault({ target }: TargetNode, view: TargetsView): Promise<void> {
-  await vscode.workspace.getConfiguration('skua').update('defaultTarget', formatTarget(target), vscode.ConfigurationTarget.Global);
+  await vscode.workspace
+    .getConfiguration('skua')
+    .update('defaultTarget', formatTarget(target), vscode.ConfigurationTarget.Global);
   view.refresh();
 }
 
 async function doctor(services: ViewServices, node: TargetNode | undefined): Promise<void> {
   const target = await chooseTarget(services, node, 'Run Doctor');
   if (target === undefined) return;
-  const report = await runTask(services.log, { title: `Skua: examining ${formatTarget(target)}` }, (context) =>
-    services.core.doctor(target, context),
+  const report = await runTask(
+    services.log,
+    { title: `Skua: examining ${formatTarget(target)}` },
+    (context) => services.core.doctor(target, context),
   );
   services.targets.setReport(target, report);
-  for (const step of report.steps) services.log.info(`doctor ${formatTarget(target)}: ${step.title}: ${step.state}, ${step.found}`);
+  for (const step of report.steps)
+    services.log.info(`doctor ${formatTarget(target)}: ${step.title}: ${step.state}, ${step.found}`);
   const failed = report.steps.filter(({ state }) => state === 'failed');
   const [first] = failed;
   if (first !== undefined) {
@@ -145,8 +158,10 @@ async function doctor(services: ViewServices, node: TargetNode | undefined): Pro
 }
 
 async function prepareHost(services: ViewServices, target: TargetSpec): Promise<void> {
-  const report = await runTask(services.log, { title: `Skua: preparing ${formatTarget(target)}` }, (context) =>
-    services.core.prepare(target, context),
+  const report = await runTask(
+    services.log,
+    { title: `Skua: preparing ${formatTarget(target)}` },
+    (context) => services.core.prepare(target, context),
   );
   services.targets.setReport(target, report);
 }
@@ -172,15 +187,25 @@ async function removeAgent(services: ViewServices, node: TargetNode | undefined)
   const text = formatTarget(target);
   const chosen = await vscode.window.showWarningMessage(
     `Remove Skua from ${text}?`,
-    { modal: true, detail: 'Undoes what preparing the host did, unloads the kernel modules and deletes ~/.local/share/skua there.' },
+    {
+      modal: true,
+      detail:
+        'Undoes what preparing the host did, unloads the kernel modules and deletes ~/.local/share/skua there.',
+    },
     remove,
   );
   if (chosen !== remove) return;
-  await runTask(services.log, { title: `Skua: removing the agent from ${text}` }, (context) => services.core.removeAgent(target, context));
+  await runTask(services.log, { title: `Skua: removing the agent from ${text}` }, (context) =>
+    services.core.removeAgent(target, context),
+  );
   void vscode.window.showInformationMessage(`Skua: the agent was removed from ${text}.`);
 }
 
-async function sandbox(services: ViewServices, node: TargetNode | undefined, verb: 'start' | 'stop'): Promise<void> {
+async function sandbox(
+  services: ViewServices,
+  node: TargetNode | undefined,
+  verb: 'start' | 'stop',
+): Promise<void> {
   const name = node?.target.kind === 'sandbox' ? node.target.name : 'default';
   const title = verb === 'start' ? 'Skua: starting the sandbox' : 'Skua: stopping the sandbox';
   services.targets.setBusy(name, verb === 'start' ? 'starting' : 'stopping');
@@ -200,11 +225,17 @@ async function resetSandbox(services: ViewServices, node: TargetNode | undefined
   const reset = 'Reset Sandbox';
   const chosen = await vscode.window.showWarningMessage(
     'Reset the sandbox?',
-    { modal: true, detail: 'Its disk is thrown away, with everything that was put on it. The next start is a fresh system.' },
+    {
+      modal: true,
+      detail:
+        'Its disk is thrown away, with everything that was put on it. The next start is a fresh system.',
+    },
     reset,
   );
   if (chosen !== reset) return;
-  await runTask(services.log, { title: 'Skua: resetting the sandbox' }, (context) => services.core.sandbox.reset(name, context));
+  await runTask(services.log, { title: 'Skua: resetting the sandbox' }, (context) =>
+    services.core.sandbox.reset(name, context),
+  );
   services.targets.refresh();
 }
 
@@ -213,18 +244,30 @@ async function openTrace(uri: vscode.Uri): Promise<void> {
 }
 
 async function chooseTrace(): Promise<void> {
-  const [file] = (await vscode.window.showOpenDialog({ title: 'Open Trace', filters: { 'Skua trace': ['skua'], 'OTLP JSON': ['json'] } })) ?? [];
+  const [file] =
+    (await vscode.window.showOpenDialog({
+      title: 'Open Trace',
+      filters: { 'Skua trace': ['skua'], 'OTLP JSON': ['json'] },
+    })) ?? [];
   if (file !== undefined) await openTrace(file);
 }
 
 async function renameTrace(traces: RecordedTraces, trace: RecordedTrace): Promise<void> {
-  const title = await vscode.window.showInputBox({ title: 'Rename Trace', value: trace.title, prompt: 'A trace you have named is never deleted by itself.' });
+  const title = await vscode.window.showInputBox({
+    title: 'Rename Trace',
+    value: trace.title,
+    prompt: 'A trace you have named is never deleted by itself.',
+  });
   if (title !== undefined) await traces.rename(trace, title);
 }
 
 async function deleteTrace(traces: RecordedTraces, trace: RecordedTrace): Promise<void> {
   const remove = 'Delete';
-  const chosen = await vscode.window.showWarningMessage(`Delete the trace "${trace.title}"?`, { modal: true, detail: 'It cannot be restored.' }, remove);
+  const chosen = await vscode.window.showWarningMessage(
+    `Delete the trace "${trace.title}"?`,
+    { modal: true, detail: 'It cannot be restored.' },
+    remove,
+  );
   if (chosen === remove) await traces.delete(trace);
 }
 
@@ -236,11 +279,17 @@ async function openFolder(traces: RecordedTraces): Promise<void> {
   }
   // The file manager of this machine cannot show a folder of another.
   const copy = 'Copy Path';
-  const chosen = await vscode.window.showInformationMessage(`Skua: recorded traces are in ${traces.folder.fsPath}`, copy);
+  const chosen = await vscode.window.showInformationMessage(
+    `Skua: recorded traces are in ${traces.folder.fsPath}`,
+    copy,
+  );
   if (chosen === copy) await vscode.env.clipboard.writeText(traces.folder.fsPath);
 }
 
-async function showSession({ registry, panels, traces }: ViewServices, run: LiveRun | undefined): Promise<void> {
+async function showSession(
+  { registry, panels, traces }: ViewServices,
+  run: LiveRun | undefined,
+): Promise<void> {
   const chosen = run ?? registry.running.at(-1) ?? registry.runs.at(-1);
   if (chosen === undefined) await vscode.commands.executeCommand('skua.sessions.focus');
   else panels.show(chosen, { file: traces.plannedFile(chosen).toString() });

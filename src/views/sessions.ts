@@ -59,10 +59,13 @@ export class SessionsView implements vscode.TreeDataProvider<LiveRun>, vscode.Di
       return;
     }
     const lost = totalLost(shown.loss);
-    const icon = { preparing: 'sync~spin', running: 'pulse', ended: 'check', failed: 'error' }[shown.state.kind];
+    const icon = { preparing: 'sync~spin', running: 'pulse', ended: 'check', failed: 'error' }[
+      shown.state.kind
+    ];
     this.status.text = `$(${icon}) ${running.length > 1 ? `${running.length} runs` : shown.title} · ${counts(shown)}`;
     this.status.tooltip = `Skua: ${shown.state.text}`;
-    this.status.backgroundColor = lost > 0 ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+    this.status.backgroundColor =
+      lost > 0 ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
     this.status.show();
   }
 }

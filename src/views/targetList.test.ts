@@ -22,5 +22,6 @@ describe('settingsTargets', () => {
       invalid: 2,
     }));
 
-  it('takes anything but a list as none', () => expect(settingsTargets({})).toEqual({ targets: [], invalid: 0 }));
+  it('takes anything but a list as none', () =>
+    expect(settingsTargets({})).toEqual({ targets: [], invalid: 0 }));
 });

@@ -14,7 +14,10 @@ export function hostAliases(sshConfig: string): readonly string[] {
 }
 
 /** The valid entries of the setting `skua.targets`; `invalid` counts the others. */
-export function settingsTargets(value: unknown): { readonly targets: readonly TargetSpec[]; readonly invalid: number } {
+export function settingsTargets(value: unknown): {
+  readonly targets: readonly TargetSpec[];
+  readonly invalid: number;
+} {
   if (!Array.isArray(value)) return { targets: [], invalid: 0 };
   const targets: TargetSpec[] = [];
   let invalid = 0;

@@ -42,7 +42,10 @@ export class TargetsView implements vscode.TreeDataProvider<Node>, vscode.Dispos
   private readonly busy = new Map<string, string>();
 
   constructor(private readonly core: CoreServices) {
-    this.view = vscode.window.createTreeView('skua.targets', { treeDataProvider: this, showCollapseAll: true });
+    this.view = vscode.window.createTreeView('skua.targets', {
+      treeDataProvider: this,
+      showCollapseAll: true,
+    });
     this.view.onDidChangeVisibility(({ visible }) => this.watch(visible));
     this.watch(this.view.visible);
   }
@@ -64,32 +67,47 @@ export class TargetsView implements vscode.TreeDataProvider<Node>, vscode.Dispos
 
   async targets(): Promise<readonly TargetNode[]> {
     const statuses = await this.core.sandbox.list();
-    const main = statuses.find(({ name }) => name === 'default') ?? (await this.core.sandbox.status('default'));
+    const main =
+      statuses.find(({ name }) => name === 'default') ?? (await this.core.sandbox.status('default'));
     void vscode.commands.executeCommand(
       'setContext',
       CONTEXT.sandboxRunning,
       statuses.some(({ state }) => state === 'running'),
     );
     const sandboxes = [main, ...statuses.filter(({ name }) => name !== 'default')].map(
-      (status): TargetNode => ({ type: 'target', target: { kind: 'sandbox', name: status.name }, origin: 'sandbox', status }),
+      (status): TargetNode => ({
+        type: 'target',
+        target: { kind: 'sandbox', name: status.name },
+        origin: 'sandbox',
+        status,
+      }),
     );
     const settings = vscode.workspace.getConfiguration('skua');
     const chosen = settingsTargets(settings.get<unknown>('targets')).targets;
     const known = new Set(chosen.map((target) => (target.kind === 'ssh' ? target.host : '')));
-    const aliases = settings.get('targets.fromSshConfig', true) ? hostAliases(readSshEnvironment().config) : [];
+    const aliases = settings.get<boolean>('targets.fromSshConfig', true)
+      ? hostAliases(readSshEnvironment().config)
+      : [];
     return [
       ...sandboxes,
       ...chosen.map((target): TargetNode => ({ type: 'target', target, origin: 'settings' })),
       ...aliases
         .filter((alias) => !known.has(alias))
-        .map((alias): TargetNode => ({ type: 'target', target: { kind: 'ssh', host: alias }, origin: 'config' })),
+        .map((alias): TargetNode => ({
+          type: 'target',
+          target: { kind: 'ssh', host: alias },
+          origin: 'config',
+        })),
     ];
   }
 
   async getChildren(node?: Node): Promise<Node[]> {
     if (node === undefined) return [...(await this.targets())];
     if (node.type === 'step') return [];
-    return (this.reports.get(formatTarget(node.target))?.steps ?? []).map((step): StepNode => ({ type: 'step', step }));
+    return (this.reports.get(formatTarget(node.target))?.steps ?? []).map((step): StepNode => ({
+      type: 'step',
+      step,
+    }));
   }
 
   getTreeItem(node: Node): vscode.TreeItem {
@@ -107,7 +125,11 @@ export class TargetsView implements vscode.TreeDataProvider<Node>, vscode.Dispos
     const text = formatTarget(target);
     const report = this.reports.get(text);
     const item = new vscode.TreeItem(
-      target.kind === 'sandbox' ? (target.name === 'default' ? 'Sandbox' : `Sandbox ${target.name}`) : target.host,
+      target.kind === 'sandbox'
+        ? target.name === 'default'
+          ? 'Sandbox'
+          : `Sandbox ${target.name}`
+        : target.host,
       report === undefined ? vscode.TreeItemCollapsibleState.None : vscode.TreeItemCollapsibleState.Expanded,
     );
     item.id = `${origin}:${text}${report === undefined ? '' : ':checked'}`;
@@ -120,7 +142,10 @@ export class TargetsView implements vscode.TreeDataProvider<Node>, vscode.Dispos
       ...(report === undefined ? [] : [verdict(report)]),
     ];
     item.description = parts.join(' · ');
-    item.contextValue = origin === 'sandbox' ? `target.sandbox.${busy === undefined ? state : 'booting'}` : `target.ssh.${origin}`;
+    item.contextValue =
+      origin === 'sandbox'
+        ? `target.sandbox.${busy === undefined ? state : 'booting'}`
+        : `target.ssh.${origin}`;
     item.iconPath =
       busy !== undefined
         ? new vscode.ThemeIcon('sync~spin')
@@ -155,7 +180,7 @@ const STATE_TEXT: Readonly<Record<SandboxStatus['state'], string>> = {
 };
 
 function isDefault(text: string): boolean {
-  const chosen = vscode.workspace.getConfiguration('skua').get('defaultTarget', 'sandbox');
+  const chosen = vscode.workspace.getConfiguration('skua').get<string>('defaultTarget', 'sandbox');
   try {
     return formatTarget(parseTarget(chosen)) === text;
   } catch {
@@ -175,7 +200,9 @@ function tooltip({ target, status }: TargetNode, report: HostReport | undefined)
     `**${formatTarget(target)}**`,
     ...(status === undefined ? [] : [`State: ${STATE_TEXT[status.state]}`]),
     ...(status?.sshPort === undefined ? [] : [`SSH: 127.0.0.1:${status.sshPort}`]),
-    ...(report === undefined ? [] : [`${report.distribution}, kernel ${report.kernelRelease}, ${report.arch}`]),
+    ...(report === undefined
+      ? []
+      : [`${report.distribution}, kernel ${report.kernelRelease}, ${report.arch}`]),
   ];
   return new vscode.MarkdownString(lines.join('\n\n'));
 }
@@ -184,7 +211,9 @@ function stepItem(step: StepReport): vscode.TreeItem {
   const item = new vscode.TreeItem(step.title);
   item.description = step.found;
   item.iconPath = STEP_ICON[step.state];
-  item.tooltip = new vscode.MarkdownString([`**${step.title}**: ${step.found}`, step.remedy ?? ''].join('\n\n'));
+  item.tooltip = new vscode.MarkdownString(
+    [`**${step.title}**: ${step.found}`, step.remedy ?? ''].join('\n\n'),
+  );
   item.contextValue = `step.${step.state}`;
   item.accessibilityInformation = { label: `${step.title}, ${step.state}: ${step.found}` };
   return item;

@@ -17,7 +17,13 @@ async function main(): Promise<void> {
       ...(executable === undefined ? {} : { vscodeExecutablePath: executable }),
       extensionDevelopmentPath: repoRoot,
       extensionTestsPath: SUITE_ENTRY,
-      launchArgs: [workspace.folder, '--disable-workspace-trust', '--disable-extensions', '--user-data-dir', userData],
+      launchArgs: [
+        workspace.folder,
+        '--disable-workspace-trust',
+        '--disable-extensions',
+        '--user-data-dir',
+        userData,
+      ],
     });
   } finally {
     workspace.remove();

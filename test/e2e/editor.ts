@@ -27,7 +27,10 @@ export class Editor {
     let browser: Browser | undefined;
     try {
       browser = await startBrowser();
-      const context = await browser.newContext({ viewport: size, permissions: ['clipboard-read', 'clipboard-write'] });
+      const context = await browser.newContext({
+        viewport: size,
+        permissions: ['clipboard-read', 'clipboard-write'],
+      });
       const page = await context.newPage();
       const editor = new Editor(server, browser, context, page, options.workspace);
       await page.goto(server.workspaceUrl);
@@ -50,7 +53,10 @@ export class Editor {
 
   async workbench(): Promise<void> {
     await this.page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
-    await this.page.locator('.explorer-folders-view, .welcome-view, .empty-view').first().waitFor({ timeout: 60_000 });
+    await this.page
+      .locator('.explorer-folders-view, .welcome-view, .empty-view')
+      .first()
+      .waitFor({ timeout: 60_000 });
   }
 
   /** Reloads the window, after its state has been written: the browser's workbench does that every five seconds. */
@@ -134,7 +140,9 @@ export class Editor {
   /** Changes a workspace setting as an edit of its settings.json does (the server does not watch that of the user). */
   async setSetting(name: string, value: unknown): Promise<void> {
     const file = path.join(this.workspace, '.vscode/settings.json');
-    const settings = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>) : {};
+    const settings = existsSync(file)
+      ? (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
+      : {};
     writeFileSync(file, JSON.stringify({ ...settings, [name]: value }, null, 2));
     await this.page.waitForTimeout(2000);
   }

@@ -5,7 +5,14 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ns } from '../../common/base/time';
-import { ATTR, type Attributes, type Span, type SpanEvent, type SpanId, type TraceId } from '../../common/model/span';
+import {
+  ATTR,
+  type Attributes,
+  type Span,
+  type SpanEvent,
+  type SpanId,
+  type TraceId,
+} from '../../common/model/span';
 
 export const WORKSPACE = path.join(__dirname, 'workspace');
 /** Where the program was "built": nothing there exists here, so that every link goes through the path mapping. */
@@ -28,7 +35,11 @@ interface Call {
   readonly errno?: string;
   readonly fdPath?: string;
   readonly where?: readonly [file: string, text: string, fn: string];
-  readonly events?: readonly { readonly at: number; readonly name: string; readonly attributes: Attributes }[];
+  readonly events?: readonly {
+    readonly at: number;
+    readonly name: string;
+    readonly attributes: Attributes;
+  }[];
 }
 
 const JOURNAL = '/tmp/journal.log';
@@ -43,7 +54,12 @@ function callsOfEntry(slow: boolean): readonly Call[] {
     {
       name: 'openat',
       micros: 38,
-      args: { dfd: 'AT_FDCWD', filename: JOURNAL, flags: 'O_WRONLY|O_CREAT|O_APPEND|O_CLOEXEC', mode: '0644' },
+      args: {
+        dfd: 'AT_FDCWD',
+        filename: JOURNAL,
+        flags: 'O_WRONLY|O_CREAT|O_APPEND|O_CLOEXEC',
+        mode: '0644',
+      },
       ret: 3,
       where: ['src/journal.c', 'return open(path', 'journal_open'],
     },
@@ -64,7 +80,14 @@ function callsOfEntry(slow: boolean): readonly Call[] {
       where: ['src/journal.c', 'fsync(fd)', 'journal_append'],
       events: [block(120, 'block_rq_issue'), block(1100, 'block_rq_complete')],
     },
-    { name: 'close', micros: 12, args: { fd: 3 }, ret: 0, fdPath: JOURNAL, where: ['src/journal.c', 'close(fd)', 'journal_append'] },
+    {
+      name: 'close',
+      micros: 12,
+      args: { fd: 3 },
+      ret: 0,
+      fdPath: JOURNAL,
+      where: ['src/journal.c', 'close(fd)', 'journal_append'],
+    },
   ];
 }
 
@@ -90,7 +113,8 @@ export function fixtureSpans(): readonly Span[] {
       [ATTR.cpu]: 1,
       [ATTR.processName]: 'journal',
     };
-    for (const [name, value] of Object.entries(c.args ?? {})) attributes[ATTR.syscallArgPrefix + name] = value;
+    for (const [name, value] of Object.entries(c.args ?? {}))
+      attributes[ATTR.syscallArgPrefix + name] = value;
     if (c.fdPath !== undefined) attributes[ATTR.fdPath] = c.fdPath;
     if (c.errno !== undefined) attributes[ATTR.syscallErrno] = c.errno;
     if (c.where === undefined) {
@@ -117,11 +141,21 @@ export function fixtureSpans(): readonly Span[] {
       endNs: time(at),
       status: c.errno === undefined ? { code: 'unset' } : { code: 'error', message: c.errno },
       attributes,
-      events: (c.events ?? []).map((e): SpanEvent => ({ timeNs: time(start + e.at), name: e.name, attributes: e.attributes })),
+      events: (c.events ?? []).map((e): SpanEvent => ({
+        timeNs: time(start + e.at),
+        name: e.name,
+        attributes: e.attributes,
+      })),
     });
     at += 9;
   };
-  const user = (name: string, spanId: SpanId, parent: SpanId | undefined, start: number, events: readonly SpanEvent[] = []): void => {
+  const user = (
+    name: string,
+    spanId: SpanId,
+    parent: SpanId | undefined,
+    start: number,
+    events: readonly SpanEvent[] = [],
+  ): void => {
     spans.push({
       ...common,
       traceId,
@@ -144,9 +178,20 @@ export function fixtureSpans(): readonly Span[] {
     const start = at;
     at += 20;
     for (const c of callsOfEntry(i === 5)) call(c, append);
-    user('append', append, request, start, [{ timeNs: time(start + 5), name: 'entry formatted', attributes: { length: 17 } }]);
+    user('append', append, request, start, [
+      { timeNs: time(start + 5), name: 'entry formatted', attributes: { length: 17 } },
+    ]);
     at += 15;
-    call({ name: 'nanosleep', micros: 2080, args: { rqtp: '2 ms' }, ret: 0, where: ['src/main.c', 'nanosleep(&delay', 'pause_briefly'] }, request);
+    call(
+      {
+        name: 'nanosleep',
+        micros: 2080,
+        args: { rqtp: '2 ms' },
+        ret: 0,
+        where: ['src/main.c', 'nanosleep(&delay', 'pause_briefly'],
+      },
+      request,
+    );
   }
   call(
     {
@@ -172,6 +217,9 @@ export function elsewhereSpans(): readonly Span[] {
     .slice(-2)
     .map((span) => ({
       ...span,
-      attributes: span.origin === 'user' ? span.attributes : { ...span.attributes, [ATTR.codeFile]: '/build/other/library.c', [ATTR.codeLine]: 3 },
+      attributes:
+        span.origin === 'user'
+          ? span.attributes
+          : { ...span.attributes, [ATTR.codeFile]: '/build/other/library.c', [ATTR.codeLine]: 3 },
     }));
 }

@@ -19,6 +19,9 @@ export function writeFixtures(folder: string): void {
   };
   const bytes = writeTrace({ meta, spans: fixtureSpans() });
   writeFileSync(path.join(folder, 'journal.skua'), bytes);
-  writeFileSync(path.join(folder, 'elsewhere.skua'), writeTrace({ meta: { ...meta, title: 'Elsewhere' }, spans: elsewhereSpans() }));
+  writeFileSync(
+    path.join(folder, 'elsewhere.skua'),
+    writeTrace({ meta: { ...meta, title: 'Elsewhere' }, spans: elsewhereSpans() }),
+  );
   writeFileSync(path.join(folder, 'broken.skua'), bytes.subarray(0, 200));
 }

@@ -34,7 +34,8 @@ export function temporaryWorkspace(): { readonly folder: string; remove(): void 
   cpSync(path.join(repoRoot, 'test/e2e/workspace'), folder, { recursive: true });
   // Line annotations leave files alone that are newer than the recording.
   const old = new Date('2026-01-01T00:00:00Z');
-  for (const file of ['src/journal.c', 'src/journal.h', 'src/main.c']) utimesSync(path.join(folder, file), old, old);
+  for (const file of ['src/journal.c', 'src/journal.h', 'src/main.c'])
+    utimesSync(path.join(folder, file), old, old);
   writeFixtures(folder);
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }
@@ -44,7 +45,10 @@ export interface SuiteResult {
   readonly output: string;
 }
 
-export async function runSuite(options: { readonly trusted: boolean; readonly grep?: string }): Promise<SuiteResult> {
+export async function runSuite(options: {
+  readonly trusted: boolean;
+  readonly grep?: string;
+}): Promise<SuiteResult> {
   await bundleSuite();
   const workspace = temporaryWorkspace();
   // The extension host inherits nothing of this process but its environment.
@@ -54,14 +58,19 @@ export async function runSuite(options: { readonly trusted: boolean; readonly gr
     extension: 'none',
     smokeTestDriver: true,
     workspaceTrust: !options.trusted,
-    settings: options.trusted ? {} : { 'security.workspace.trust.startupPrompt': 'never', 'security.workspace.trust.banner': 'never' },
+    settings: options.trusted
+      ? {}
+      : { 'security.workspace.trust.startupPrompt': 'never', 'security.workspace.trust.banner': 'never' },
   });
   const browser = await startBrowser();
   let output = '';
   try {
     const page = await browser.newPage();
     const exitCode = new Promise<number>((resolve, reject) => {
-      setTimeout(() => reject(new Error(`The suite did not end in time. Output so far:\n${output}`)), 180_000).unref();
+      setTimeout(
+        () => reject(new Error(`The suite did not end in time. Output so far:\n${output}`)),
+        180_000,
+      ).unref();
       void page.exposeFunction('codeAutomationExit', (code: number) => resolve(code));
     });
     await page.exposeFunction('codeAutomationLog', (_type: string, args: readonly unknown[]) => {

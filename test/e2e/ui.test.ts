@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Editor } from './editor';
 import { lineOf } from './fixture';
 import { temporaryWorkspace } from './runner';
+import { findSpan } from './timelinePage';
 
 let editor: Editor;
 let workspace: ReturnType<typeof temporaryWorkspace>;
@@ -43,28 +44,7 @@ async function loaded(): Promise<void> {
   await editor.timeline().getByText('42 system calls').first().waitFor({ timeout: 20_000 });
 }
 
-/** Selects the first match of a search and returns where its bar is drawn, in pixels of the timeline. */
-async function find(query: string): Promise<{ readonly x: number; readonly y: number }> {
-  const timeline = editor.timeline();
-  const stage = timeline.locator('[aria-roledescription="timeline"]');
-  await stage.focus();
-  await editor.page.keyboard.press('/');
-  await editor.page.keyboard.type(query);
-  await timeline.getByText(/\d+ match|\d+ of \d+/).first().waitFor();
-  await editor.page.keyboard.press('Enter');
-  await expect.poll(() => stage.getAttribute('data-selection'), { timeout: 5000 }).not.toBeNull();
-  // The view moves to the selection; the box is right when it no longer changes.
-  let before = '';
-  for (;;) {
-    const now = (await stage.getAttribute('data-selection')) ?? '';
-    if (now !== '' && now === before) {
-      const [x, y, width, height] = JSON.parse(now) as [number, number, number, number];
-      return { x: x + width / 2, y: y + height / 2 };
-    }
-    before = now;
-    await editor.page.waitForTimeout(300);
-  }
-}
+const find = (query: string): ReturnType<typeof findSpan> => findSpan(editor, query);
 
 async function expectLine(file: string, line: number): Promise<void> {
   await expect.poll(async () => editor.activeTabs(), { timeout: 10_000 }).toContain(path.basename(file));
@@ -72,7 +52,9 @@ async function expectLine(file: string, line: number): Promise<void> {
     .poll(
       () =>
         editor.page
-          .locator('.editor-group-container', { has: editor.page.locator(`.tab.active[data-resource-name="${path.basename(file)}"]`) })
+          .locator('.editor-group-container', {
+            has: editor.page.locator(`.tab.active[data-resource-name="${path.basename(file)}"]`),
+          })
           .locator('.monaco-editor .margin .line-numbers.active-line-number')
           .first()
           .innerText(),
@@ -111,7 +93,9 @@ describe('recorded trace', () => {
     await editor.page.keyboard.press('ArrowRight');
     await editor.page.keyboard.press('ArrowRight');
     await editor.page.keyboard.press('Enter');
-    await expect.poll(() => editor.cursor(), { timeout: 10_000 }).toMatchObject({ file: 'main.c', line: lineOf('src/main.c', 'nanosleep(&delay') });
+    await expect
+      .poll(() => editor.cursor(), { timeout: 10_000 })
+      .toMatchObject({ file: 'main.c', line: lineOf('src/main.c', 'nanosleep(&delay') });
   });
 
   it('says so when a span has no source line', async () => {
@@ -146,7 +130,11 @@ describe('recorded trace', () => {
     await line.waitFor();
     // The end-of-line text is a pseudo element: its content is in the style of a generated class.
     await expect
-      .poll(() => line.evaluate((el) => [...el.querySelectorAll('span')].map((s) => getComputedStyle(s, '::after').content).join(' ')))
+      .poll(() =>
+        line.evaluate((el) =>
+          [...el.querySelectorAll('span')].map((s) => getComputedStyle(s, '::after').content).join(' '),
+        ),
+      )
       .toContain('write ×8 · ');
     await line.locator('span', { hasText: 'write' }).last().hover();
     const link = editor.page.locator('.monaco-hover a', { hasText: 'Show in timeline' });
@@ -187,7 +175,11 @@ describe('recorded trace', () => {
 describe('failures', () => {
   it('a broken file opens as a timeline that says what is wrong', async () => {
     await openTrace('broken.skua');
-    await editor.toast(/broken/).or(editor.toast(/trace/)).first().waitFor({ timeout: 10_000 });
+    await editor
+      .toast(/broken/)
+      .or(editor.toast(/trace/))
+      .first()
+      .waitFor({ timeout: 10_000 });
     await editor.timeline().getByText('Failed').first().waitFor();
     await editor.screenshot('broken-file');
     await editor.command('Notifications: Clear All Notifications');
@@ -195,7 +187,9 @@ describe('failures', () => {
 
   it('a program that does not exist is named before anything is contacted', async () => {
     await editor.command('View: Close All Editors');
-    await editor.quickInput('Control+P', 'debug Missing program', (label) => label.startsWith('Missing program'));
+    await editor.quickInput('Control+P', 'debug Missing program', (label) =>
+      label.startsWith('Missing program'),
+    );
     const toast = editor.toast(/does not exist/);
     await toast.waitFor({ timeout: 20_000 });
     await toast.getByText('Open launch.json').waitFor();
@@ -203,7 +197,9 @@ describe('failures', () => {
   });
 
   it('a host that does not answer ends the session with a message and buttons', async () => {
-    await editor.quickInput('Control+P', 'debug Unreachable host', (label) => label.startsWith('Unreachable host'));
+    await editor.quickInput('Control+P', 'debug Unreachable host', (label) =>
+      label.startsWith('Unreachable host'),
+    );
     const toast = editor.toast(/127\.0\.0\.1/);
     await toast.first().waitFor({ timeout: 30_000 });
     await toast.first().getByText('Open Log').waitFor();

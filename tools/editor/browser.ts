@@ -8,7 +8,9 @@ export async function startBrowser(): Promise<Browser> {
   const given = process.env['SKUA_CHROMIUM'];
   const executablePath = given ?? candidates.find((file) => existsSync(file));
   if (executablePath === undefined) {
-    throw new Error('No Chromium found: `apt-get install --no-install-recommends chromium fonts-dejavu-core`, or set SKUA_CHROMIUM.');
+    throw new Error(
+      'No Chromium found: `apt-get install --no-install-recommends chromium fonts-dejavu-core`, or set SKUA_CHROMIUM.',
+    );
   }
   return chromium.launch({
     executablePath,

@@ -30,7 +30,8 @@ export async function installEditor(log: Log): Promise<EditorInstall> {
   if (!existsSync(path.join(root, '.complete'))) {
     await mkdir(parent, { recursive: true });
     for (const entry of await readdir(parent)) {
-      if (entry.startsWith(`${name}.partial`)) await rm(path.join(parent, entry), { recursive: true, force: true });
+      if (entry.startsWith(`${name}.partial`))
+        await rm(path.join(parent, entry), { recursive: true, force: true });
     }
     const partial = path.join(parent, `${name}.partial-${process.pid}`);
     await build(partial, log);
@@ -76,9 +77,17 @@ async function build(root: string, log: Log): Promise<void> {
   await writeFile(path.join(root, '.complete'), '');
 }
 
-function npm(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<void> {
+function npm(
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn('npm', args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('npm', args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     const keep = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-8192);

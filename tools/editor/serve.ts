@@ -30,7 +30,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     (line) => console.error(line),
   );
   console.log(
-    values.open === undefined ? server.workspaceUrl : `${server.workspaceUrl}&${openFile(server.url, path.resolve(values.open))}`,
+    values.open === undefined
+      ? server.workspaceUrl
+      : `${server.workspaceUrl}&${openFile(server.url, path.resolve(values.open))}`,
   );
   await new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve());

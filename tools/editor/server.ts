@@ -3,7 +3,17 @@
  * changes the person's editor. Ended with its whole process group.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -95,7 +105,8 @@ export async function startServer(options: ServerOptions, log: Log = () => undef
   delete env['NODE_OPTIONS'];
   delete env['VITEST'];
 
-  if (typeof options.extension === 'object') await installVsix(install.node, args, options.extension.vsix, env);
+  if (typeof options.extension === 'object')
+    await installVsix(install.node, args, options.extension.vsix, env);
 
   const logFile = path.join(data, 'server.log');
   const out = openSync(logFile, 'a');
@@ -112,7 +123,13 @@ export async function startServer(options: ServerOptions, log: Log = () => undef
     throw error;
   }
   const url = `http://127.0.0.1:${port}`;
-  return { port, url, workspaceUrl: `${url}/?folder=${encodeURIComponent(options.workspace)}`, dataFolder: data, stop };
+  return {
+    port,
+    url,
+    workspaceUrl: `${url}/?folder=${encodeURIComponent(options.workspace)}`,
+    dataFolder: data,
+    stop,
+  };
 }
 
 /** Copies what a .vsix would hold; `npm run build` must have run. */
@@ -127,13 +144,27 @@ function copyExtension(extensions: string): void {
   };
   const to = path.join(extensions, `${manifest.publisher}.${manifest.name}-${manifest.version}`);
   rmSync(to, { recursive: true, force: true });
-  for (const item of ['package.json', 'README.md', 'LICENSE', 'dist', 'media', 'kernel', 'examples', 'clients']) {
+  for (const item of [
+    'package.json',
+    'README.md',
+    'LICENSE',
+    'dist',
+    'media',
+    'kernel',
+    'examples',
+    'clients',
+  ]) {
     const from = path.join(repoRoot, item);
     if (existsSync(from)) cpSync(from, path.join(to, item), { recursive: true });
   }
 }
 
-function installVsix(node: string, args: readonly string[], vsix: string, env: NodeJS.ProcessEnv): Promise<void> {
+function installVsix(
+  node: string,
+  args: readonly string[],
+  vsix: string,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(node, [...args.slice(0, -1), '--install-extension', vsix], { env, stdio: 'pipe' });
     let output = '';

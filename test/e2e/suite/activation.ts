@@ -13,7 +13,9 @@ describe('activation', () => {
   it('registers every command', async () => {
     await skua().activate();
     const known = new Set(await vscode.commands.getCommands(true));
-    const missing = [...Object.values(COMMANDS), ...TIMELINE_COMMANDS.map(({ id }) => id)].filter((id) => !known.has(id));
+    const missing = [...Object.values(COMMANDS), ...TIMELINE_COMMANDS.map(({ id }) => id)].filter(
+      (id) => !known.has(id),
+    );
     assert.deepEqual(missing, []);
   });
 

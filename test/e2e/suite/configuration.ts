@@ -6,7 +6,10 @@ interface Contributed {
   readonly contributes: {
     readonly debuggers: readonly {
       readonly type: string;
-      readonly configurationSnippets: readonly { readonly label: string; readonly body: { readonly type: string } }[];
+      readonly configurationSnippets: readonly {
+        readonly label: string;
+        readonly body: { readonly type: string };
+      }[];
     }[];
   };
 }

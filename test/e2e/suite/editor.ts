@@ -6,7 +6,11 @@ import { tabs, until, workspaceFile } from './support';
 function traceTab(name: string): vscode.Tab | undefined {
   return tabs().find((tab) => {
     const { input } = tab;
-    return input instanceof vscode.TabInputCustom && input.viewType === VIEW_TYPE.traceEditor && input.uri.path.endsWith(name);
+    return (
+      input instanceof vscode.TabInputCustom &&
+      input.viewType === VIEW_TYPE.traceEditor &&
+      input.uri.path.endsWith(name)
+    );
   });
 }
 
@@ -24,7 +28,12 @@ describe('trace editor', () => {
 
   it('opens the same file twice side by side, and closes both', async () => {
     await vscode.commands.executeCommand('vscode.open', workspaceFile('journal.skua'));
-    await vscode.commands.executeCommand('vscode.openWith', workspaceFile('journal.skua'), VIEW_TYPE.traceEditor, vscode.ViewColumn.Beside);
+    await vscode.commands.executeCommand(
+      'vscode.openWith',
+      workspaceFile('journal.skua'),
+      VIEW_TYPE.traceEditor,
+      vscode.ViewColumn.Beside,
+    );
     await until('two tabs', () => (tabs().length === 2 ? true : undefined));
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
     await until('no tab', () => (tabs().length === 0 ? true : undefined));

@@ -6,7 +6,13 @@ import * as vscode from 'vscode';
 
 export async function run(): Promise<void> {
   const { grep } = readOptions();
-  const mocha = new Mocha({ ui: 'bdd', timeout: 30_000, color: false, reporter: 'spec', ...(grep === '' ? {} : { grep }) });
+  const mocha = new Mocha({
+    ui: 'bdd',
+    timeout: 30_000,
+    color: false,
+    reporter: 'spec',
+    ...(grep === '' ? {} : { grep }),
+  });
   mocha.suite.emit('pre-require', globalThis, '', mocha);
   if (vscode.workspace.isTrusted) {
     await import('./activation');

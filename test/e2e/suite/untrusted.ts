@@ -23,7 +23,10 @@ describe('untrusted workspace', () => {
         target: 'ssh://nobody@127.0.0.1:1',
         program: 'true',
       });
-      const started = await Promise.race([start, new Promise((resolve) => setTimeout(() => resolve(false), 3000))]);
+      const started = await Promise.race([
+        start,
+        new Promise((resolve) => setTimeout(() => resolve(false), 3000)),
+      ]);
       assert.equal(started, false);
       assert.deepEqual(sessions, []);
     } finally {
