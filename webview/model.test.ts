@@ -67,6 +67,21 @@ describe('Model', () => {
     expect(tree().model.lossWindows).toMatchObject([{ start: 52, end: 62 }]);
   });
 
+  it('joins stretches of loss that touch, also those a later one bridges', () => {
+    const lossy = (id: number, start: number, end: number) => ({
+      id,
+      start,
+      end,
+      kernel: true,
+      attributes: { 'skua.lost_events': 1 },
+    });
+    const { model } = testModel([lossy(1, 0, 10), lossy(2, 20, 30), lossy(3, 8, 22), lossy(4, 50, 60)]);
+    expect(model.lossWindows.map((w) => [w.start, w.end])).toEqual([
+      [0, 30],
+      [50, 60],
+    ]);
+  });
+
   it('merges very many traces of a loaded file by itself, once', () => {
     const many = testModel(
       Array.from({ length: 160 }, (_, i) => ({

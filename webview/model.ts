@@ -191,12 +191,15 @@ export class Model {
     const start = this.table.start[i] as number;
     const duration = this.table.duration[i] as number;
     const end = Number.isNaN(duration) ? start : start + duration;
-    const touching = this.spanLosses.find((w) => w.start <= end && start <= w.end);
-    if (!touching && this.spanLosses.length >= MAX_LOST_WINDOWS) return;
-    const text = 'Events were lost here';
-    const merged = touching
-      ? { start: Math.min(start, touching.start), end: Math.max(end, touching.end), text }
-      : { start, end, text };
-    this.spanLosses = [...this.spanLosses.filter((w) => w !== touching), merged];
+    const touching = this.spanLosses.filter((w) => w.start <= end && start <= w.end);
+    if (touching.length === 0 && this.spanLosses.length >= MAX_LOST_WINDOWS) return;
+    this.spanLosses = [
+      ...this.spanLosses.filter((w) => !touching.includes(w)),
+      {
+        start: Math.min(start, ...touching.map((w) => w.start)),
+        end: Math.max(end, ...touching.map((w) => w.end)),
+        text: 'Events were lost here',
+      },
+    ];
   }
 }

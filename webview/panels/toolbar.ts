@@ -43,9 +43,10 @@ const STATE_TEXT: Readonly<Record<RunState['kind'], string>> = {
   failed: 'Failed',
 };
 
+const ANY = 'any';
 /** Durations offered for the filter: what one usually looks for. */
 const DURATIONS: readonly (readonly [string, string])[] = [
-  ['', 'Any duration'],
+  [ANY, 'Any duration'],
   ['>10us', '> 10 µs'],
   ['>100us', '> 100 µs'],
   ['>1ms', '> 1 ms'],
@@ -62,7 +63,7 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
     placeholder: 'Search, e.g. openat >1ms is:error',
     onInput: (value) => {
       actions.search(value);
-      duration.value = DURATIONS.find(([d]) => d !== '' && value.split(/\s+/).includes(d))?.[0] ?? '';
+      duration.value = DURATIONS.find(([d]) => value.split(/\s+/).includes(d))?.[0] ?? ANY;
     },
     onKey: (event) => {
       if (event.key === 'Enter') actions.nextMatch(event.shiftKey ? -1 : 1);
@@ -76,7 +77,7 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
     choices: DURATIONS,
     onChange: (value) => {
       const others = search.value.split(/\s+/).filter((word) => word !== '' && !/^[<>]/.test(word));
-      const query = [...others, value].filter((word) => word !== '').join(' ');
+      const query = [...others, value].filter((word) => word !== ANY).join(' ');
       search.value = query;
       actions.search(query);
     },

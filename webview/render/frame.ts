@@ -180,7 +180,7 @@ function bands(scene: Scene, scale: TimeScale, list: DrawList): void {
   for (const lost of scene.lossWindows) {
     const x0 = Math.max(scale.left, scale.x(lost.start));
     const x1 = Math.min(right, Math.max(scale.x(lost.end), x0 + 3));
-    if (x1 > x0) list.add('hatch', 'lost', x0, RULER_HEIGHT, x1 - x0, h, undefined, 0.35);
+    if (x1 > x0) list.add('hatch', 'lost', x0, RULER_HEIGHT, x1 - x0, h, undefined, 0.25);
   }
   if (scene.range) {
     const x0 = Math.max(scale.left, scale.x(scene.range.from));

@@ -14,7 +14,7 @@ export interface RowLabel {
 }
 
 export function rowLabel(row: Row, table: SpanTable): RowLabel {
-  const { spans, totalDuration } = row.track;
+  const { spans } = row.track;
   const first = spans[0];
   if (first === undefined) return { name: '', context: '', value: '' };
   const shared = row.track.sharedName !== MIXED;
@@ -24,7 +24,10 @@ export function rowLabel(row: Row, table: SpanTable): RowLabel {
     return {
       name,
       context: thread,
-      value: spans.length === 1 ? formatDuration(totalDuration) : `×${formatCount(spans.length)}`,
+      value:
+        spans.length === 1
+          ? formatDuration(table.duration[first] as number)
+          : `×${formatCount(spans.length)}`,
     };
   }
   const placeholder = table.has(first, SPAN_FLAG.placeholder);
