@@ -72,8 +72,13 @@ describe('F5 on the sample', () => {
 
     await state.filter({ hasText: 'Ended' }).waitFor({ timeout: 120_000 });
     expect(await calls()).toBeGreaterThanOrEqual(first);
+    // When the session has ended, VS Code gives the keyboard back to the editor.
+    await page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
+    await page.waitForTimeout(1500);
+    // Room for the timeline, as a person would make it.
+    await editor.command('View: Toggle Panel Visibility');
 
-    const { x, y } = await findSpan(editor, 'name:write journal.log is:kernel');
+    const { x, y } = await findSpan(editor, 'name:write journal.log is:syscall');
     await page.keyboard.press('Escape');
     await stageOf(editor).click({ position: { x, y } });
     const active = page

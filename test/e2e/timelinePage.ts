@@ -14,10 +14,9 @@ export async function findSpan(
   query: string,
 ): Promise<{ readonly x: number; readonly y: number }> {
   const stage = stageOf(editor);
-  await stage.focus();
-  await editor.page.keyboard.press('/');
-  await editor.page.keyboard.press('Control+A');
-  await editor.page.keyboard.type(query);
+  // As a person would: a click makes the timeline's group the active one, which focus() from outside does not.
+  await editor.timeline().locator('.search').click();
+  await editor.timeline().locator('.search input').fill(query);
   await editor
     .timeline()
     .getByText(/\d+ match|\d+ of \d+/)
