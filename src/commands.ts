@@ -34,8 +34,6 @@ export const COMMANDS = {
   timelineStop: 'skua.timeline.stop',
 } as const;
 
-export type CommandId = (typeof COMMANDS)[keyof typeof COMMANDS];
-
 /** Custom editor of `.skua` files, and the panels of live runs. */
 export const VIEW_TYPE = { traceEditor: 'skua.trace', timelinePanel: 'skua.timeline' } as const;
 

@@ -6,7 +6,7 @@
 
 static void pause_briefly(void)
 {
-	struct timespec delay = { .tv_sec = 0, .tv_nsec = 2000000 };
+	struct timespec delay = {.tv_sec = 0, .tv_nsec = 2000000};
 
 	nanosleep(&delay, NULL);
 }
