@@ -12,7 +12,8 @@ module.exports = {
   forbidden: [
     {
       name: 'common-imports-itself-only',
-      comment: 'common/ runs in the editor, in a browser and on the target: no vscode, no node:, no other room.',
+      comment:
+        'common/ runs in the editor, in a browser and on the target: no vscode, no node:, no other room.',
       severity: 'error',
       from: { path: inRoom('common'), pathNot: tests },
       to: { pathNot: ['^common/', '^node_modules/(apache-arrow|@msgpack/msgpack)/'] },
@@ -68,7 +69,12 @@ module.exports = {
       from: { path: '^remote-agent/', pathNot: ['^remote-agent/host/', tests] },
       to: { path: '^remote-agent/host/verbs' },
     },
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^vscode$' } },
   ],
   options: {
@@ -76,6 +82,9 @@ module.exports = {
     exclude: { path: '^(dist|out|test/fixtures)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.depcruise.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.cjs', '.js', '.json', '.d.ts'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mjs', '.cjs', '.js', '.json', '.d.ts'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

@@ -9,7 +9,10 @@ export default tseslint.config(
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': [
@@ -25,7 +28,15 @@ export default tseslint.config(
     files: ['common/**/*.ts'],
     ignores: ['**/*.test.ts'],
     rules: {
-      'no-restricted-globals': ['error', 'process', 'Buffer', 'require', 'window', 'document', 'setImmediate'],
+      'no-restricted-globals': [
+        'error',
+        'process',
+        'Buffer',
+        'require',
+        'window',
+        'document',
+        'setImmediate',
+      ],
     },
   },
   {
@@ -33,9 +44,31 @@ export default tseslint.config(
     languageOptions: {
       globals: Object.fromEntries(
         // Scripts run in Node; the clients' JavaScript is CommonJS.
-        ['process', 'console', 'URL', 'Buffer', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'fetch',
-         'require', 'module', '__dirname', '__filename', 'exports', 'AbortController', 'AbortSignal', 'performance', 'TextDecoder', 'TextEncoder', 'structuredClone', 'document', 'window']
-          .map((name) => [name, 'readonly']),
+        [
+          'process',
+          'console',
+          'URL',
+          'Buffer',
+          'setTimeout',
+          'clearTimeout',
+          'setInterval',
+          'clearInterval',
+          'setImmediate',
+          'fetch',
+          'require',
+          'module',
+          '__dirname',
+          '__filename',
+          'exports',
+          'AbortController',
+          'AbortSignal',
+          'performance',
+          'TextDecoder',
+          'TextEncoder',
+          'structuredClone',
+          'document',
+          'window',
+        ].map((name) => [name, 'readonly']),
       ),
     },
     rules: { 'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }] },

@@ -1,6 +1,6 @@
 // Bundles every runtime into dist/, one bundle per runtime with its own target.  usage: node tools/build.mjs [--watch] [--dev]
 import { build, context } from 'esbuild';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 
 const watch = process.argv.includes('--watch');
 const dev = watch || process.argv.includes('--dev');
@@ -29,7 +29,13 @@ const withoutNativeAddons = {
 
 const node = { ...common, platform: 'node', format: 'cjs', plugins: [withoutNativeAddons] };
 const bundles = [
-  { ...node, entryPoints: ['src/extension.ts'], outfile: 'dist/extension.js', target: 'node20', external: ['vscode'] },
+  {
+    ...node,
+    entryPoints: ['src/extension.ts'],
+    outfile: 'dist/extension.js',
+    target: 'node20',
+    external: ['vscode'],
+  },
   {
     ...node,
     entryPoints: ['src/cli/main.ts'],

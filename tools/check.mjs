@@ -6,7 +6,9 @@ const fix = process.argv.includes('--fix');
 const only = process.argv.slice(2).filter((a) => !a.startsWith('--'));
 
 /** Files that git tracks, and new ones it does not ignore, by ending or first line. */
-const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--deduplicate'], { encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--deduplicate'], {
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((f) => f !== '' && !f.startsWith('test/fixtures/ctf'));
 const shell = files.filter((f) => f.endsWith('.sh') || f === '.ci/run');
@@ -14,6 +16,7 @@ const cSources = files.filter((f) => /\.(c|h|cc|cpp|hpp)$/.test(f) && !f.startsW
 
 const bin = (name) => `node_modules/.bin/${name}`;
 const checks = {
+  lockfile: ['npm', ['ci', '--dry-run', '--ignore-scripts', '--no-audit', '--no-fund']],
   types: [bin('tsc'), ['-b']],
   lint: [bin('eslint'), ['--max-warnings=0', ...(fix ? ['--fix'] : []), '.']],
   format: [bin('prettier'), [fix ? '--write' : '--check', '--log-level=warn', '.']],

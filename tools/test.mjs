@@ -21,12 +21,16 @@ for (const suite of suites) {
   console.log(`\n━━ ${suite} ━━`);
   const counts = suite === 'check' || suite === 'clients' ? runScript(suite) : runVitest(suite);
   const seconds = Math.round((Date.now() - started) / 1000);
-  rows.push(`${suite.padEnd(12)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`);
+  rows.push(
+    `${suite.padEnd(12)} ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${seconds} s)`,
+  );
   for (const key of Object.keys(total)) total[key] += counts[key];
 }
 
 console.log(`\n${rows.join('\n')}\n`);
-console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
+console.log(
+  `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
+);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 
 /** A suite that is one command: it counts as one test. */
@@ -47,7 +51,9 @@ function runVitest(suite) {
   try {
     const json = JSON.parse(readFileSync(report, 'utf8'));
     // A file that fails to load, or an error outside of a test, counts too.
-    const failed = json.numFailedTests + json.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
+    const failed =
+      json.numFailedTests +
+      json.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
     return {
       passed: json.numPassedTests,
       failed: failed === 0 && status !== 0 ? 1 : failed,

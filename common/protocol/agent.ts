@@ -146,7 +146,11 @@ export type AgentMessage =
   | { readonly t: 'loss'; readonly loss: LossReport }
   /** The session ended by itself (relayd died, live stream truncated, …); spans so far remain valid. */
   | { readonly t: 'sessionFailed'; readonly error: SkuaErrorData }
-  | { readonly t: 'log'; readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error'; readonly message: string };
+  | {
+      readonly t: 'log';
+      readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+      readonly message: string;
+    };
 
 /** Span bytes that may be on their way without credit; beyond it the agent queues, then drops and counts. */
 export const INITIAL_CREDIT_BYTES = 4 * 1024 * 1024;

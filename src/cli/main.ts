@@ -25,43 +25,46 @@ interface GlobalFlags {
   readonly json?: boolean;
   readonly verbose?: boolean;
   readonly yes?: boolean;
+}
+
+interface TargetFlags {
   readonly target: TargetSpec;
   readonly identity?: string;
 }
 
+/** Runs a command's work in a session of its own. Called once per process. */
+type Start = (command: Command, work: (session: Session) => Promise<number>) => void;
+
 async function main(argv: readonly string[]): Promise<number> {
   let result: Promise<number> = Promise.resolve(EXIT.ok);
-  let flags: { readonly json?: boolean; readonly verbose?: boolean } = {};
-  /** Wraps a command's work: opens its session, remembers its promise. */
-  const command =
-    <A extends unknown[], F extends object>(work: (session: Session, flags: F & GlobalFlags, ...args: A) => Promise<number | void>) =>
-    (...all: unknown[]): void => {
-      const self = all.pop() as Command;
-      all.pop(); // this command's own options, which optsWithGlobals includes
-      const options = self.optsWithGlobals<F & GlobalFlags>();
-      flags = options;
-      const session = openSession(options);
-      const target = withIdentity(options.target, options.identity);
-      result = work(session, { ...options, target }, ...(all as A)).then((code) => code ?? EXIT.ok);
-    };
-
-  const program = buildProgram(command);
+  let flags: GlobalFlags = {};
+  const program = buildProgram((command, work) => {
+    // --json may stand before or after the command's name.
+    flags = command.optsWithGlobals<GlobalFlags>();
+    result = work(openSession(flags));
+  });
   try {
     await program.parseAsync(argv.slice(2), { from: 'user' });
     return await result;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const error = thrown instanceof Reported ? thrown.error : toSkuaError(thrown);
-    printError(error, openTerminal({ json: flags.json ?? false, verbose: flags.verbose ?? false }), thrown instanceof Reported);
+    printError(
+      error,
+      openTerminal({ json: flags.json ?? false, verbose: flags.verbose ?? false }),
+      thrown instanceof Reported,
+    );
     return exitCodeFor(error.code);
   }
 }
 
-type CommandWrapper = <A extends unknown[], F extends object>(
-  work: (session: Session, flags: F & GlobalFlags, ...args: A) => Promise<number | void>,
-) => (...all: unknown[]) => void;
+/** For commands whose success has one exit code only. */
+async function ok(work: Promise<void>): Promise<number> {
+  await work;
+  return EXIT.ok;
+}
 
-function buildProgram(command: CommandWrapper): Command {
+function buildProgram(start: Start): Command {
   const program = new Command('skua')
     .description('Runs a program with its distributed trace carried into the Linux kernel.')
     .version(productVersion())
@@ -71,7 +74,12 @@ function buildProgram(command: CommandWrapper): Command {
     .option('-v, --verbose', 'print the log')
     .addHelpText('after', `\n${EXIT_CODES_HELP}\n\nDocumentation: docs/cli.md`);
   const sub = (parent: Command, usage: string, description: string): Command =>
-    parent.command(usage).description(description).exitOverride().option('--json', 'print JSON').option('-v, --verbose', 'print the log');
+    parent
+      .command(usage)
+      .description(description)
+      .exitOverride()
+      .option('--json', 'print JSON')
+      .option('-v, --verbose', 'print the log');
   const onTarget = (c: Command): Command =>
     c
       .addOption(
@@ -82,8 +90,13 @@ function buildProgram(command: CommandWrapper): Command {
       .option('-i, --identity <file>', 'private key for the SSH target')
       .option('-y, --yes', 'prepare the target without asking');
 
-  onTarget(sub(program, 'run', 'run a program under tracing, print the merged tree of each trace, save the trace'))
-    .argument('<program>', 'path here (it is uploaded), path in the uploaded folder, or path or name on the target')
+  onTarget(
+    sub(program, 'run', 'run a program under tracing, print the merged tree of each trace, save the trace'),
+  )
+    .argument(
+      '<program>',
+      'path here (it is uploaded), path in the uploaded folder, or path or name on the target',
+    )
     .argument('[args...]', "the program's arguments; write -- before the program")
     .option('-u, --upload <path>', 'file or folder to bring to the target first; only changes are sent')
     .option('--no-upload', 'the program is on the target already')
@@ -93,8 +106,15 @@ function buildProgram(command: CommandWrapper): Command {
     .option('-e, --env <NAME=VALUE>', "the program's environment (repeatable)", collectEnv, {})
     .option('--vdso-syscalls', 'make gettimeofday and clock_gettime real system calls', false)
     .option('-o, --output <file>', 'file for the trace (default: PROGRAM-DATE.skua)')
-    .option('--otlp <url>', "also send the spans to this OTLP/HTTP endpoint; a loopback address is this machine's")
-    .option('--tracepoint <names>', `tracepoints, by comma; "none" for none (default: ${DEFAULT_SESSION.tracepoints.join(',')})`, list)
+    .option(
+      '--otlp <url>',
+      "also send the spans to this OTLP/HTTP endpoint; a loopback address is this machine's",
+    )
+    .option(
+      '--tracepoint <names>',
+      `tracepoints, by comma; "none" for none (default: ${DEFAULT_SESSION.tracepoints.join(',')})`,
+      list,
+    )
     .option('--syscall <names>', 'only these system calls, by comma (default: all)', list)
     .option('--buffer-bytes <bytes>', 'size of a kernel sub-buffer', positive)
     .option('--buffers <count>', 'sub-buffers per CPU', positive)
@@ -102,66 +122,78 @@ function buildProgram(command: CommandWrapper): Command {
     .option('--no-events', 'do not print tracepoints')
     .option('--traces <count>', 'print at most this many traces', positive, 20)
     .passThroughOptions()
-    .action(
-      command<[string, string[]], RunFlags>((s, flags, path, args) =>
-        runCommandLine(path, args, flags, s.terminal, s.progress, s.context, s.interrupts),
-      ),
-    );
+    .action((path: string, args: string[], flags: RunFlags & TargetFlags, self: Command) => {
+      const target = withIdentity(flags.target, flags.identity);
+      start(self, (s) =>
+        runCommandLine(path, args, { ...flags, target }, s.terminal, s.progress, s.context, s.interrupts),
+      );
+    });
 
   sub(program, 'show', 'print a saved trace')
     .argument('<file>', 'a .skua file')
     .option('--no-fold', 'print identical siblings one by one')
     .option('--no-events', 'do not print tracepoints')
     .option('--traces <count>', 'print at most this many traces', positive, 20)
-    .action(command<[string], ShowFlags>((s, flags, file) => show(file, flags, s.terminal)));
+    .action((file: string, flags: ShowFlags, self: Command) => {
+      start(self, (s) => ok(show(file, flags, s.terminal)));
+    });
 
   onTarget(sub(program, 'doctor', 'say what stands between a target and tracing'))
     .option('--fix', 'do what can be done')
     .option('--undo', 'undo what --fix has done')
-    .action(
-      command<[], { fix?: boolean; undo?: boolean }>((s, flags) => {
-        const action = flags.undo === true ? 'undo' : flags.fix === true ? 'fix' : 'check';
-        return doctorCommandLine(flags.target, action, s.terminal, s.progress, s.context);
-      }),
-    );
+    .action((flags: TargetFlags & { readonly fix?: boolean; readonly undo?: boolean }, self: Command) => {
+      const action = flags.undo === true ? 'undo' : flags.fix === true ? 'fix' : 'check';
+      const target = withIdentity(flags.target, flags.identity);
+      start(self, (s) => doctorCommandLine(target, action, s.terminal, s.progress, s.context));
+    });
 
   const agent = program.command('agent').description('the agent on a target').exitOverride();
-  onTarget(sub(agent, 'remove', "remove everything that Skua has copied into the account's ~/.local/share/skua")).action(
-    command<[], object>(async (s, flags) => {
-      await removeAgent(flags.target, s.context);
-      s.progress.clear();
-      if (s.terminal.json) s.terminal.print(toJson({ version: 1, removed: true }));
-    }),
-  );
-  addSandbox(program, sub, command);
+  onTarget(
+    sub(agent, 'remove', "remove everything that Skua has copied into the account's ~/.local/share/skua"),
+  ).action((flags: TargetFlags, self: Command) => {
+    const target = withIdentity(flags.target, flags.identity);
+    start(self, (s) => ok(agentRemove(target, s)));
+  });
+  addSandbox(program, sub, start);
   return program;
+}
+
+async function agentRemove(target: TargetSpec, s: Session): Promise<void> {
+  await removeAgent(target, s.context);
+  s.progress.clear();
+  if (s.terminal.json) s.terminal.print(toJson({ version: 1, removed: true }));
 }
 
 function addSandbox(
   program: Command,
   sub: (parent: Command, usage: string, description: string) => Command,
-  command: CommandWrapper,
+  start: Start,
 ): void {
-  const sandbox = program.command('sandbox').description('the virtual machine that Skua builds and boots itself').exitOverride();
+  const sandbox = program
+    .command('sandbox')
+    .description('the virtual machine that Skua builds and boots itself')
+    .exitOverride();
   const named = (usage: string, description: string): Command =>
     sub(sandbox, usage, description).argument('[name]', 'instance', checkName, 'default');
-  named('start', 'build it if need be, and boot it').action(
-    command<[string], object>((s, _flags, name) => sandboxStart(name, s.terminal, s.progress, s.context)),
-  );
-  named('stop', 'stop it; its disk stays').action(
-    command<[string], object>((s, _flags, name) => sandboxStop(name, s.terminal, s.progress, s.context)),
-  );
+  named('start', 'build it if need be, and boot it').action((name: string, _flags: object, self: Command) => {
+    start(self, (s) => ok(sandboxStart(name, s.terminal, s.progress, s.context)));
+  });
+  named('stop', 'stop it; its disk stays').action((name: string, _flags: object, self: Command) => {
+    start(self, (s) => ok(sandboxStop(name, s.terminal, s.progress, s.context)));
+  });
   named('reset', 'stop it and throw its disk away')
     .option('--all', 'every instance, and the image')
-    .action(
-      command<[string], { all?: boolean }>((s, flags, name) =>
-        sandboxReset(name, flags.all === true, s.terminal, s.progress, s.context),
-      ),
-    );
-  sub(sandbox, 'status', 'list the instances').action(command<[], object>((s) => sandboxList(s.terminal)));
+    .action((name: string, flags: { readonly all?: boolean }, self: Command) => {
+      start(self, (s) => ok(sandboxReset(name, flags.all === true, s.terminal, s.progress, s.context)));
+    });
+  sub(sandbox, 'status', 'list the instances').action((_flags: object, self: Command) => {
+    start(self, (s) => ok(sandboxList(s.terminal)));
+  });
   named('shell', 'a shell in it, or a command')
     .argument('[command...]', 'command to run there; write -- before it')
-    .action(command<[string, string[]], object>((_s, _flags, name, words) => sandboxShell(name, words)));
+    .action((name: string, words: string[], _flags: object, self: Command) => {
+      start(self, () => sandboxShell(name, words));
+    });
 }
 
 function openSession(flags: GlobalFlags): Session {
@@ -197,19 +229,29 @@ function printError(error: SkuaError, terminal: Terminal, alreadyReported: boole
   if (terminal.json && !alreadyReported) terminal.print(toJson(errorJson(error)));
   terminal.note(`${err.red('skua:')} ${error.message} ${err.dim(`[${error.code}]`)}`);
   if (error.remedy !== '') terminal.note(`      ${error.remedy}`);
-  if (error.detail !== undefined && (terminal.verbose || showsDetail(error))) terminal.note(err.dim(error.detail.trimEnd()));
+  if (error.detail !== undefined && (terminal.verbose || showsDetail(error)))
+    terminal.note(err.dim(error.detail.trimEnd()));
 }
 
 /** The end of a log is the only lead for these. */
 function showsDetail(error: SkuaError): boolean {
-  return ['sandbox-build-failed', 'sandbox-boot-failed', 'module-build-failed', 'agent-start-failed', 'internal'].includes(error.code);
+  return [
+    'sandbox-build-failed',
+    'sandbox-boot-failed',
+    'module-build-failed',
+    'agent-start-failed',
+    'internal',
+  ].includes(error.code);
 }
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];
 }
 
-function collectEnv(value: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+function collectEnv(
+  value: string,
+  before: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   const at = value.indexOf('=');
   if (at <= 0) throw new InvalidArgumentError('Give NAME=VALUE.');
   return { ...before, [value.slice(0, at)]: value.slice(at + 1) };
@@ -221,7 +263,8 @@ function list(value: string): readonly string[] {
 
 function positive(value: string): number {
   const number = Number(value);
-  if (!Number.isInteger(number) || number <= 0) throw new InvalidArgumentError('Give a positive whole number.');
+  if (!Number.isInteger(number) || number <= 0)
+    throw new InvalidArgumentError('Give a positive whole number.');
   return number;
 }
 

@@ -26,7 +26,12 @@ export function renderTraces(trees: readonly TraceTree[], options: RenderOptions
     lines.push(`${style.bold(`trace ${tree.traceId}`)}  ${tree.service}  ${took}  ${style.dim(size)}`);
     const roots = tree.roots.flatMap((root): readonly Line[] =>
       'missing' in root
-        ? [{ text: style.yellow(`(span ${root.missing} was not reported)`), children: childLines(root.children, options) }]
+        ? [
+            {
+              text: style.yellow(`(span ${root.missing} was not reported)`),
+              children: childLines(root.children, options),
+            },
+          ]
         : childLines([root], options),
     );
     lines.push(...draw(roots, ''), '');
@@ -34,7 +39,12 @@ export function renderTraces(trees: readonly TraceTree[], options: RenderOptions
   const hidden = trees.slice(options.maxTraces);
   if (hidden.length > 0) {
     const spans = hidden.reduce((sum, tree) => sum + tree.spanCount, 0);
-    lines.push(style.dim(`… and ${plural(hidden.length, 'more trace')} with ${plural(spans, 'span')} (--traces N shows more)`), '');
+    lines.push(
+      style.dim(
+        `… and ${plural(hidden.length, 'more trace')} with ${plural(spans, 'span')} (--traces N shows more)`,
+      ),
+      '',
+    );
   }
   return lines;
 }
@@ -53,7 +63,9 @@ export function renderLoss(loss: LossReport, style: Style): string {
     ['unpaired', 'system calls without entry or exit'],
   ];
   if (totalLost({ ...NO_LOSS, ...loss }) === 0) return style.green('lost: nothing');
-  const parts = causes.filter(([name]) => loss[name] > 0).map(([name, text]) => `${formatCount(loss[name])} ${text}`);
+  const parts = causes
+    .filter(([name]) => loss[name] > 0)
+    .map(([name, text]) => `${formatCount(loss[name])} ${text}`);
   return style.yellow(`lost: ${parts.join('; ')}`);
 }
 
@@ -92,7 +104,11 @@ function title(span: Span, style: Style): string {
   const errno = a[ATTR.syscallErrno];
   const ret = a[ATTR.syscallRet];
   const outcome =
-    errno !== undefined ? ` = ${style.red(`-1 ${String(errno)}`)}` : ret === undefined ? '' : ` = ${value(ret)}`;
+    errno !== undefined
+      ? ` = ${style.red(`-1 ${String(errno)}`)}`
+      : ret === undefined
+        ? ''
+        : ` = ${value(ret)}`;
   const path = a[ATTR.fdPath];
   return `${span.name}(${args})${outcome}${path === undefined ? '' : style.dim(` <${String(path)}>`)}`;
 }
@@ -118,7 +134,9 @@ function remarks(span: Span, style: Style): string {
   return [
     unfinished === undefined ? '' : `  ${style.yellow(`(${String(unfinished)})`)}`,
     lost === undefined ? '' : `  ${style.yellow(`(${String(lost)} events lost meanwhile)`)}`,
-    failed ? `  ${style.red(`error${span.status.message === undefined ? '' : `: ${span.status.message}`}`)}` : '',
+    failed
+      ? `  ${style.red(`error${span.status.message === undefined ? '' : `: ${span.status.message}`}`)}`
+      : '',
   ].join('');
 }
 

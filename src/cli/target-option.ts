@@ -21,5 +21,8 @@ export function parseTarget(text: string): TargetSpec {
 /** The key file of --identity belongs to an SSH target. */
 export function withIdentity(target: TargetSpec, identity: string | undefined): TargetSpec {
   if (identity === undefined || target.kind !== 'ssh') return target;
-  return { ...target, identityFile: isAbsolute(identity) || identity.startsWith('~') ? identity : resolve(identity) };
+  return {
+    ...target,
+    identityFile: isAbsolute(identity) || identity.startsWith('~') ? identity : resolve(identity),
+  };
 }

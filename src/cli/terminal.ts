@@ -49,7 +49,12 @@ export class ProgressLine implements Progress {
   }
 }
 
-export function openContext(terminal: Terminal, progress: ProgressLine, signal: AbortSignal, yes: boolean): CoreContext {
+export function openContext(
+  terminal: Terminal,
+  progress: ProgressLine,
+  signal: AbortSignal,
+  yes: boolean,
+): CoreContext {
   return {
     progress,
     signal,
@@ -64,7 +69,12 @@ export function openContext(terminal: Terminal, progress: ProgressLine, signal: 
 }
 
 /** Asks on the terminal. Without one every question counts as declined, so that nothing is trusted or changed unasked. */
-function terminalPrompter(terminal: Terminal, progress: ProgressLine, signal: AbortSignal, yes: boolean): Prompter {
+function terminalPrompter(
+  terminal: Terminal,
+  progress: ProgressLine,
+  signal: AbortSignal,
+  yes: boolean,
+): Prompter {
   const ask = async (question: string, hidden: boolean): Promise<string | undefined> => {
     progress.clear();
     if (!process.stdin.isTTY) {
@@ -72,7 +82,11 @@ function terminalPrompter(terminal: Terminal, progress: ProgressLine, signal: Ab
       return undefined;
     }
     const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-    const lines = createInterface({ input: process.stdin, output: hidden ? silent : process.stderr, terminal: true });
+    const lines = createInterface({
+      input: process.stdin,
+      output: hidden ? silent : process.stderr,
+      terminal: true,
+    });
     if (hidden) process.stderr.write(question);
     try {
       return await lines.question(hidden ? '' : question, { signal });
@@ -83,7 +97,8 @@ function terminalPrompter(terminal: Terminal, progress: ProgressLine, signal: Ab
       if (hidden) process.stderr.write('\n');
     }
   };
-  const agrees = async (question: string): Promise<boolean> => /^y(es)?$/i.test((await ask(`${question} [y/N] `, false)) ?? '');
+  const agrees = async (question: string): Promise<boolean> =>
+    /^y(es)?$/i.test((await ask(`${question} [y/N] `, false)) ?? '');
   return {
     confirmHostKey: async (host, keyType, fingerprint) => {
       progress.clear();

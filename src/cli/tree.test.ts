@@ -11,7 +11,14 @@ const T0 = 1_700_000_000_000_000_000n;
 const TRACE = '0'.repeat(31) + '1';
 
 /** A span in few words; times in µs after T0. */
-function span(id: number, name: string, parent: number | undefined, start: number, end: number | undefined, more: Partial<Span> = {}): Span {
+function span(
+  id: number,
+  name: string,
+  parent: number | undefined,
+  start: number,
+  end: number | undefined,
+  more: Partial<Span> = {},
+): Span {
   return {
     traceId: TRACE as TraceId,
     spanId: id.toString(16).padStart(16, '0') as SpanId,
@@ -30,7 +37,15 @@ function span(id: number, name: string, parent: number | undefined, start: numbe
   };
 }
 
-function syscall(id: number, name: string, parent: number, start: number, end: number | undefined, attributes: Span['attributes'], more: Partial<Span> = {}): Span {
+function syscall(
+  id: number,
+  name: string,
+  parent: number,
+  start: number,
+  end: number | undefined,
+  attributes: Span['attributes'],
+  more: Partial<Span> = {},
+): Span {
   return span(id, name, parent, start, end, { origin: 'kernel', attributes, ...more });
 }
 
@@ -50,14 +65,22 @@ const sample: readonly Span[] = [
   write(11, 3, 30, 100n),
   span(3, 'work', 1, 25, 60),
   write(10, 2, 10, 7n),
-  syscall(12, 'openat', 2, 16, 20, {
-    'skua.syscall.args': ['filename'],
-    'skua.syscall.arg.filename': '/nowhere',
-    'skua.syscall.errno': 'ENOENT',
-    'skua.syscall.ret': -2,
-    'code.file.path': '/r/work/p/main.cpp',
-    'code.line.number': 50,
-  }, { status: { code: 'error', message: 'ENOENT' } }),
+  syscall(
+    12,
+    'openat',
+    2,
+    16,
+    20,
+    {
+      'skua.syscall.args': ['filename'],
+      'skua.syscall.arg.filename': '/nowhere',
+      'skua.syscall.errno': 'ENOENT',
+      'skua.syscall.ret': -2,
+      'code.file.path': '/r/work/p/main.cpp',
+      'code.line.number': 50,
+    },
+    { status: { code: 'error', message: 'ENOENT' } },
+  ),
   span(2, 'work', 1, 5, 22),
   syscall(13, 'futex', 3, 40, undefined, { 'skua.unfinished': 'killed', 'skua.lost_events': 2 }),
   write(14, 3, 36, 1n),
@@ -72,7 +95,13 @@ const sample: readonly Span[] = [
   syscall(15, 'getpid', 99, 70, 71, { 'skua.syscall.args': [], 'skua.syscall.ret': 4711 }),
 ];
 
-const options = { style: PLAIN, fold: true, events: true, maxTraces: 20, path: localPath([['/r/work/p', '/home/me/p']], '/home/me/p') };
+const options = {
+  style: PLAIN,
+  fold: true,
+  events: true,
+  maxTraces: 20,
+  path: localPath([['/r/work/p', '/home/me/p']], '/home/me/p'),
+};
 
 describe('renderTraces', () => {
   it('prints the merged tree: nesting, order, arguments, results, lines, events, folding, loss', () => {
@@ -99,7 +128,9 @@ describe('renderTraces', () => {
   });
 
   it('prints no more traces than asked for and counts the rest', () => {
-    const many = Array.from({ length: 5 }, (_unused, i) => span(1, 'r', undefined, i, i + 1, { traceId: String(i).padStart(32, '0') as TraceId }));
+    const many = Array.from({ length: 5 }, (_unused, i) =>
+      span(1, 'r', undefined, i, i + 1, { traceId: String(i).padStart(32, '0') as TraceId }),
+    );
     const lines = renderTraces(buildTrees(many), { ...options, maxTraces: 2 });
     expect(lines.filter((line) => line.startsWith('trace '))).toHaveLength(2);
     expect(lines).toContain('… and 3 more traces with 3 spans (--traces N shows more)');
@@ -108,7 +139,12 @@ describe('renderTraces', () => {
 
 describe('buildTrees', () => {
   it('survives spans that are their own ancestors', () => {
-    const trees = buildTrees([span(1, 'a', 2, 0, 1), span(2, 'b', 1, 0, 1), span(3, 'c', 3, 0, 1), span(4, 'd', undefined, 0, 1)]);
+    const trees = buildTrees([
+      span(1, 'a', 2, 0, 1),
+      span(2, 'b', 1, 0, 1),
+      span(3, 'c', 3, 0, 1),
+      span(4, 'd', undefined, 0, 1),
+    ]);
     expect(trees).toHaveLength(1);
     expect(trees[0]?.roots).toHaveLength(1);
   });
@@ -118,10 +154,17 @@ describe('buildTrees', () => {
       span(id, 'work', 1, at, at + 10),
       ...Array.from({ length: calls }, (_unused, i) => write(id * 10 + i, id, at + i, 1n)),
     ];
-    const [tree] = buildTrees([span(1, 'request', undefined, 0, 100), ...loop(2, 1, 2), ...loop(3, 20, 2), ...loop(4, 40, 3)]);
+    const [tree] = buildTrees([
+      span(1, 'request', undefined, 0, 100),
+      ...loop(2, 1, 2),
+      ...loop(3, 20, 2),
+      ...loop(4, 40, 3),
+    ]);
     const root = tree?.roots[0];
     const folded = foldSiblings(root !== undefined && 'span' in root ? root.children : []);
-    expect(folded.map(({ count, totalNs, children }) => [count, totalNs, children.map((child) => child.count)])).toEqual([
+    expect(
+      folded.map(({ count, totalNs, children }) => [count, totalNs, children.map((child) => child.count)]),
+    ).toEqual([
       [2, 20_000n, [2]],
       [1, 10_000n, [3]],
     ]);

@@ -86,13 +86,21 @@ export function foldSiblings(nodes: readonly TreeNode[]): readonly FoldedNode[] 
 }
 
 function fold(nodes: readonly TreeNode[]): readonly { readonly node: FoldedNode; readonly key: string }[] {
-  const groups = new Map<string, { first: TreeNode; count: number; totalNs: bigint; children: readonly FoldedNode[] }>();
+  const groups = new Map<
+    string,
+    { first: TreeNode; count: number; totalNs: bigint; children: readonly FoldedNode[] }
+  >();
   for (const node of nodes) {
     const children = fold(node.children);
     const key = signature(node.span, children);
     const group = groups.get(key);
     if (group === undefined) {
-      groups.set(key, { first: node, count: 1, totalNs: duration(node.span) ?? 0n, children: children.map((c) => c.node) });
+      groups.set(key, {
+        first: node,
+        count: 1,
+        totalNs: duration(node.span) ?? 0n,
+        children: children.map((c) => c.node),
+      });
     } else {
       group.count += 1;
       group.totalNs += duration(node.span) ?? 0n;
@@ -103,7 +111,15 @@ function fold(nodes: readonly TreeNode[]): readonly { readonly node: FoldedNode;
 
 function signature(span: Span, children: readonly { readonly key: string }[]): string {
   const a = span.attributes;
-  const parts = [span.name, span.origin, span.status.code, a[ATTR.syscallErrno], a[ATTR.codeFile], a[ATTR.codeLine], a[ATTR.unfinished]];
+  const parts = [
+    span.name,
+    span.origin,
+    span.status.code,
+    a[ATTR.syscallErrno],
+    a[ATTR.codeFile],
+    a[ATTR.codeLine],
+    a[ATTR.unfinished],
+  ];
   return `${parts.map(String).join('|')}{${children.map((child) => child.key).join(',')}}`;
 }
 

@@ -55,7 +55,11 @@ export interface RunOptions {
    * What to bring to the target first: nothing, one file (the local program), or a folder (kept in sync: only changed files go).
    * `launch.program` and `cwd` are then relative to it, or local paths inside it, and are mapped.
    */
-  readonly upload?: { readonly kind: 'file' | 'folder'; readonly localPath: string; readonly exclude?: readonly string[] };
+  readonly upload?: {
+    readonly kind: 'file' | 'folder';
+    readonly localPath: string;
+    readonly exclude?: readonly string[];
+  };
   /** Shell command run in the synced folder on the target before the launch. */
   readonly build?: string;
   readonly launch: LaunchOptions;

@@ -22,7 +22,11 @@ export async function privateFolder(path: string): Promise<string> {
 export function installRoot(from: string = __dirname): string {
   for (let dir = from; ; dir = dirname(dir)) {
     const manifest = join(dir, 'package.json');
-    if (existsSync(manifest) && (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string }).name === 'skua') return dir;
+    if (
+      existsSync(manifest) &&
+      (JSON.parse(readFileSync(manifest, 'utf8')) as { name?: string }).name === 'skua'
+    )
+      return dir;
     if (dirname(dir) === dir) throw new Error(`no package.json of Skua above ${from}`);
   }
 }

@@ -61,7 +61,11 @@ export interface CommandOptions {
  * Runs a local command in a process group of its own to its end and returns its exit code and output. On abort the whole group is
  * ended, first politely, and the promise rejects with `cancelled` once it is gone. Throws the spawn error (ENOENT, …) unchanged.
  */
-export function runCommand(command: string, args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions,
+): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     throwIfAborted(options.signal, command);
     const child = spawn(command, args, {

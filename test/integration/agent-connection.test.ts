@@ -6,7 +6,15 @@ import { SkuaError } from '../../common/base/errors';
 import type { Span } from '../../common/model/span';
 import { AgentConnection, type AgentEvents } from '../../src/core/agent/connection';
 import { connectSsh } from '../../src/core/ssh/connect';
-import { sshEnvironment, targetOf, testContext, TestServer, trust, type ServerOptions, type TestContext } from './ssh-server';
+import {
+  sshEnvironment,
+  targetOf,
+  testContext,
+  TestServer,
+  trust,
+  type ServerOptions,
+  type TestContext,
+} from './ssh-server';
 
 const open: { dispose(): unknown }[] = [];
 
@@ -128,7 +136,12 @@ describe('AgentConnection', () => {
   });
 
   it('keeps everything received when the connection is cut, and fails what is pending', async () => {
-    const after = { startSession: [{ t: 'spans', spans: [span(1), span(2)] }, { t: 'loss', loss: { ringBuffer: 5 } }] };
+    const after = {
+      startSession: [
+        { t: 'spans', spans: [span(1), span(2)] },
+        { t: 'loss', loss: { ringBuffer: 5 } },
+      ],
+    };
     const { agent, server, events } = await start({ methods: { stopSession: 'never' }, after });
     const connection = await agent;
     await connection.request('startSession', {} as never);
@@ -143,7 +156,9 @@ describe('AgentConnection', () => {
 
   it('credits span bytes as they are consumed', async () => {
     const repeat = 3000;
-    const { agent, events } = await start({ after: { startSession: [{ t: 'spans', spans: [span(1)], repeat }] } });
+    const { agent, events } = await start({
+      after: { startSession: [{ t: 'spans', spans: [span(1)], repeat }] },
+    });
     const connection = await agent;
     await connection.request('startSession', {} as never);
     await expect.poll(() => events.spanList.length, { timeout: 10_000 }).toBe(repeat);

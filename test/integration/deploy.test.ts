@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -9,7 +20,15 @@ import { pushFolder, type PushFile } from '../../src/core/deploy/push';
 import { syncUpload } from '../../src/core/session/sync';
 import { connectSsh } from '../../src/core/ssh/connect';
 import type { SshConnection } from '../../src/core/ssh/connection';
-import { sshEnvironment, targetOf, testContext, TestServer, trust, type ServerOptions, type TestContext } from './ssh-server';
+import {
+  sshEnvironment,
+  targetOf,
+  testContext,
+  TestServer,
+  trust,
+  type ServerOptions,
+  type TestContext,
+} from './ssh-server';
 
 const open: { dispose(): unknown }[] = [];
 
@@ -20,14 +39,23 @@ afterEach(async () => {
 async function session(
   options: ServerOptions = {},
   signal?: AbortSignal,
-): Promise<{ server: TestServer; ssh: SshConnection; context: TestContext; connect: () => Promise<SshConnection> }> {
+): Promise<{
+  server: TestServer;
+  ssh: SshConnection;
+  context: TestContext;
+  connect: () => Promise<SshConnection>;
+}> {
   const server = await new TestServer({ password: 'p', ...options }).listen();
   open.push({ dispose: () => server.close() });
   const environment = sshEnvironment();
   trust(environment, server);
   const context = testContext({ password: () => Promise.resolve('p') }, signal);
   const connect = async (): Promise<SshConnection> => {
-    const ssh = await connectSsh(targetOf(server), testContext({ password: () => Promise.resolve('p') }), environment);
+    const ssh = await connectSsh(
+      targetOf(server),
+      testContext({ password: () => Promise.resolve('p') }),
+      environment,
+    );
     open.push(ssh);
     return ssh;
   };
@@ -56,13 +84,21 @@ function noise(bytes: number, seed: number): Buffer {
 }
 
 const files = (count: number, bytes: number): PushFile[] =>
-  Array.from({ length: count }, (_unused, i) => ({ path: `d/file${String(i)}`, mode: i === 0 ? 0o755 : 0o644, data: noise(bytes, i + 1) }));
+  Array.from({ length: count }, (_unused, i) => ({
+    path: `d/file${String(i)}`,
+    mode: i === 0 ? 0o755 : 0o644,
+    data: noise(bytes, i + 1),
+  }));
 
 describe('probeTarget', () => {
   it('learns what is there, whatever the login shell prints', async () => {
     const { server, ssh, context } = await session({ chatter: 'base=/wrong\nnode=99.0.0 /wrong\n' });
     const facts = await probeTarget(ssh, context);
-    expect(facts).toMatchObject({ base: `${server.home}/.local/share/skua`, home: server.home, machine: 'x86_64' });
+    expect(facts).toMatchObject({
+      base: `${server.home}/.local/share/skua`,
+      home: server.home,
+      machine: 'x86_64',
+    });
     expect(facts.node).toMatch(/^\/.*node/);
     expect(statSync(facts.base).mode & 0o777).toBe(0o700);
   });
@@ -80,7 +116,8 @@ describe('pushFolder', () => {
     const { server, ssh, context } = await session({ chatter: 'hi\n' });
     const wanted = files(3, 200_000);
     const path = await pushFolder(ssh, `${server.home}/a b`, 'v1', wanted, 'Copying', context);
-    for (const file of wanted) expect(readFileSync(join(path, file.path)).equals(Buffer.from(file.data))).toBe(true);
+    for (const file of wanted)
+      expect(readFileSync(join(path, file.path)).equals(Buffer.from(file.data))).toBe(true);
     expect(statSync(join(path, 'd/file0')).mode & 0o777).toBe(0o755);
     expect(readdirSync(`${server.home}/a b`)).toEqual(['v1']);
     const fractions = context.steps.map(({ fraction }) => fraction ?? 0);
@@ -107,7 +144,8 @@ describe('pushFolder', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     const before = server.received;
     const path = await pushFolder(await connect(), server.home, 'v1', wanted, 'Copying', context);
-    for (const file of wanted) expect(readFileSync(join(path, file.path)).equals(Buffer.from(file.data))).toBe(true);
+    for (const file of wanted)
+      expect(readFileSync(join(path, file.path)).equals(Buffer.from(file.data))).toBe(true);
     expect(server.received - before).toBeLessThan(3_000_000);
     expect(readdirSync(server.home).filter((name) => name.startsWith('.partial'))).toEqual([]);
   });
@@ -140,7 +178,9 @@ describe('pushFolder', () => {
     server.onBytes = (total) => {
       if (total > 1_000_000) abort.abort();
     };
-    expect((await failure(pushFolder(ssh, server.home, 'v1', files(10, 400_000), 'Copying', context))).code).toBe('cancelled');
+    expect(
+      (await failure(pushFolder(ssh, server.home, 'v1', files(10, 400_000), 'Copying', context))).code,
+    ).toBe('cancelled');
     expect(existsSync(join(server.home, 'v1'))).toBe(false);
   });
 });
@@ -170,7 +210,14 @@ describe('syncUpload', () => {
     const first = await syncUpload(ssh, base, upload, context);
     expect(first.sentFiles).toBe(4);
     expect(first.sourceMap).toEqual([[first.remoteRoot, folder]]);
-    const listing = (): string[] => execFileSync('find', ['.', '-type', 'f', '-o', '-type', 'l'], { cwd: first.remoteRoot, encoding: 'utf8' }).trim().split('\n').sort();
+    const listing = (): string[] =>
+      execFileSync('find', ['.', '-type', 'f', '-o', '-type', 'l'], {
+        cwd: first.remoteRoot,
+        encoding: 'utf8',
+      })
+        .trim()
+        .split('\n')
+        .sort();
     expect(listing()).toEqual(['./link.c', './run.sh', './src/main.c', './src/odd name ä.txt']);
     expect(statSync(join(first.remoteRoot, 'run.sh')).mode & 0o111).not.toBe(0);
 
@@ -198,17 +245,29 @@ describe('syncUpload', () => {
     const folder = project();
     const old = new Date('2001-01-01');
     execFileSync('touch', ['-d', old.toISOString(), join(folder, 'src/main.c')]);
-    const { remoteRoot } = await syncUpload(ssh, `${server.home}/b`, { kind: 'folder', localPath: folder }, context);
+    const { remoteRoot } = await syncUpload(
+      ssh,
+      `${server.home}/b`,
+      { kind: 'folder', localPath: folder },
+      context,
+    );
     expect(Date.now() - statSync(join(remoteRoot, 'src/main.c')).mtimeMs).toBeLessThan(60_000);
   });
 
   it('uploads one file, and says when there is none', async () => {
     const { server, ssh, context } = await session();
     const folder = project();
-    const one = await syncUpload(ssh, `${server.home}/b`, { kind: 'file', localPath: join(folder, 'run.sh') }, context);
+    const one = await syncUpload(
+      ssh,
+      `${server.home}/b`,
+      { kind: 'file', localPath: join(folder, 'run.sh') },
+      context,
+    );
     expect(readFileSync(join(one.remoteRoot, 'run.sh'), 'utf8')).toBe('#!/bin/sh\n');
     expect(one.sourceMap).toEqual([]);
     const missing = { kind: 'file', localPath: join(folder, 'missing') } as const;
-    expect((await failure(syncUpload(ssh, `${server.home}/b`, missing, context))).code).toBe('config-invalid');
+    expect((await failure(syncUpload(ssh, `${server.home}/b`, missing, context))).code).toBe(
+      'config-invalid',
+    );
   });
 });

@@ -35,10 +35,24 @@ process.stdin.on('end', () => process.exit(0));
 
 function handle(message) {
   if (message.t === 'credit') credited += message.bytes;
-  if (message.t === 'cancel') send({ t: 'error', id: message.id, error: { code: 'cancelled', message: 'cancelled there', remedy: '' } });
+  if (message.t === 'cancel')
+    send({
+      t: 'error',
+      id: message.id,
+      error: { code: 'cancelled', message: 'cancelled there', remedy: '' },
+    });
   if (message.t !== 'request') return;
   const { id, method } = message;
-  const reply = method === 'hello' ? { protocol: scenario.protocol ?? 1, agentVersion: '0', hostname: 'scripted', kernelRelease: '6', nodeVersion: '20' } : scenario.methods?.[method];
+  const reply =
+    method === 'hello'
+      ? {
+          protocol: scenario.protocol ?? 1,
+          agentVersion: '0',
+          hostname: 'scripted',
+          kernelRelease: '6',
+          nodeVersion: '20',
+        }
+      : scenario.methods?.[method];
   if (reply === 'never') return;
   if (method === 'credit-so-far') send({ t: 'result', id, value: credited });
   else if (reply?.error !== undefined) send({ t: 'error', id, error: reply.error });

@@ -57,13 +57,18 @@ export class TestServer {
 
   /** Cuts every connection without a goodbye, as a pulled cable or a killed sshd does. */
   cut(): void {
-    for (const connection of this.connections) (connection as unknown as { _sock: { destroy(): void } })._sock.destroy();
+    for (const connection of this.connections)
+      (connection as unknown as { _sock: { destroy(): void } })._sock.destroy();
   }
 
   async close(): Promise<void> {
     for (const pid of this.children) killGroup(pid);
     this.cut();
-    await new Promise<void>((resolve) => this.server.close(() => { resolve(); }));
+    await new Promise<void>((resolve) =>
+      this.server.close(() => {
+        resolve();
+      }),
+    );
   }
 
   private serve(connection: Connection): void {
@@ -103,7 +108,7 @@ export class TestServer {
       const key = utils.parseKey(publicKey);
       if (key instanceof Error || !key.getPublicSSH().equals(context.key.data)) refuse();
       else if (context.signature === undefined || context.blob === undefined) context.accept();
-      else if (key.verify(context.blob, context.signature, context.hashAlgo) === true) context.accept();
+      else if (key.verify(context.blob, context.signature, context.hashAlgo)) context.accept();
       else refuse();
     } else if (context.method === 'keyboard-interactive' && answers !== undefined) {
       context.prompt(
@@ -168,7 +173,10 @@ export interface TestContext extends CoreContext {
 }
 
 /** A context whose person answers as told; unexpected questions are declined. */
-export function testContext(answers: Partial<Prompter> = {}, signal: AbortSignal = new AbortController().signal): TestContext {
+export function testContext(
+  answers: Partial<Prompter> = {},
+  signal: AbortSignal = new AbortController().signal,
+): TestContext {
   const asked: string[] = [];
   const steps: TestContext['steps'] = [];
   const logged: string[] = [];

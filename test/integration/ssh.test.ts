@@ -8,7 +8,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SkuaError } from '../../common/base/errors';
 import { connectSsh } from '../../src/core/ssh/connect';
 import type { SshConnection } from '../../src/core/ssh/connection';
-import { hostKeyLine, sshEnvironment, targetOf, testContext, TestServer, trust, type ServerOptions } from './ssh-server';
+import {
+  hostKeyLine,
+  sshEnvironment,
+  targetOf,
+  testContext,
+  TestServer,
+  trust,
+  type ServerOptions,
+} from './ssh-server';
 
 const open: { dispose(): unknown }[] = [];
 
@@ -42,7 +50,9 @@ async function says(ssh: SshConnection, script = 'echo hello'): Promise<string> 
   return (await ssh.run(script, { signal: new AbortController().signal })).stdout.toString('utf8');
 }
 
-const withPassword = (password: string): { password: () => Promise<string> } => ({ password: () => Promise.resolve(password) });
+const withPassword = (password: string): { password: () => Promise<string> } => ({
+  password: () => Promise.resolve(password),
+});
 
 describe('authentication', () => {
   it('asks for a password only when the server takes one, and logs in', async () => {
@@ -99,7 +109,9 @@ describe('authentication', () => {
     const s = await server({ publicKey: utils.generateKeyPairSync('ed25519').public });
     const env = sshEnvironment();
     trust(env, s);
-    const error = await failure(connectSsh({ ...targetOf(s), identityFile: join(folder, 'key') }, testContext(), env));
+    const error = await failure(
+      connectSsh({ ...targetOf(s), identityFile: join(folder, 'key') }, testContext(), env),
+    );
     expect(error.code).toBe('auth-failed');
     expect(error.remedy).toContain(join(folder, 'key'));
   });
@@ -119,7 +131,10 @@ describe('authentication', () => {
     const ssh = await connected(connectSsh(targetOf(s), testContext(), env));
     expect(await says(ssh)).toBe('hello\n');
 
-    const only = { ...env, config: `${env.config}\n IdentitiesOnly yes\n IdentityFile ${join(folder, 'other')}\n` };
+    const only = {
+      ...env,
+      config: `${env.config}\n IdentitiesOnly yes\n IdentityFile ${join(folder, 'other')}\n`,
+    };
     expect((await failure(connectSsh(targetOf(s), testContext(), only))).code).toBe('auth-failed');
   });
 
@@ -158,7 +173,9 @@ describe('host keys', () => {
     expect(readFileSync(env.knownHosts, 'utf8')).toMatch(/^\|1\|/);
     // OpenSSH itself must find the entry.
     const name = `[127.0.0.1]:${String(s.port)}`;
-    expect(execFileSync('ssh-keygen', ['-F', name, '-f', env.knownHosts], { encoding: 'utf8' })).toContain('ssh-ed25519');
+    expect(execFileSync('ssh-keygen', ['-F', name, '-f', env.knownHosts], { encoding: 'utf8' })).toContain(
+      'ssh-ed25519',
+    );
   });
 
   it('does not log in when the key is not confirmed', async () => {
@@ -194,7 +211,9 @@ describe('reachability', () => {
   });
 
   it('says that there is no such host', async () => {
-    const error = await failure(connectSsh({ kind: 'ssh', host: 'no-such-host.invalid' }, testContext(), sshEnvironment()));
+    const error = await failure(
+      connectSsh({ kind: 'ssh', host: 'no-such-host.invalid' }, testContext(), sshEnvironment()),
+    );
     expect(error.code).toBe('host-unreachable');
     expect(error.message).toContain('no-such-host.invalid');
   });
@@ -214,7 +233,9 @@ describe('reachability', () => {
     setTimeout(() => {
       abort.abort();
     }, 100);
-    const cancelledError = await failure(connectSsh({ kind: 'ssh', host: '127.0.0.1', port }, testContext({}, abort.signal), base));
+    const cancelledError = await failure(
+      connectSsh({ kind: 'ssh', host: '127.0.0.1', port }, testContext({}, abort.signal), base),
+    );
     expect(cancelledError.code).toBe('cancelled');
   });
 
@@ -223,7 +244,8 @@ describe('reachability', () => {
     const second = await server({ password: 'second' });
     const first = await server({ password: 'first' });
     const base = sshEnvironment();
-    const host = (name: string, s: TestServer): string => `\nHost ${name}\n HostName 127.0.0.1\n Port ${String(s.port)}\n User ${name}\n`;
+    const host = (name: string, s: TestServer): string =>
+      `\nHost ${name}\n HostName 127.0.0.1\n Port ${String(s.port)}\n User ${name}\n`;
     const env = {
       ...base,
       config: `Host target\n ProxyJump first,second\n${host('target', target)}${host('second', second)}${host('first', first)}${base.config}`,
@@ -232,7 +254,11 @@ describe('reachability', () => {
     const context = testContext({ password: (prompt) => Promise.resolve(/for (\w+)@/.exec(prompt)?.[1]) });
     const ssh = await connected(connectSsh({ kind: 'ssh', host: 'target' }, context, env));
     expect(await says(ssh, 'echo "$HOME"')).toBe(`${target.home}\n`);
-    expect(context.asked).toEqual(['Password for first@first', 'Password for second@second', 'Password for target@target']);
+    expect(context.asked).toEqual([
+      'Password for first@first',
+      'Password for second@second',
+      'Password for target@target',
+    ]);
     // The jump hosts only pass bytes on.
     expect(first.commands).toEqual([]);
   });
@@ -255,7 +281,11 @@ describe('commands', () => {
     const signal = new AbortController().signal;
     const input = Buffer.alloc(3_000_000, 'x');
     const sent: number[] = [];
-    const result = await ssh.run('wc -c; echo err >&2; exit 7', { signal, input, onInput: (n) => sent.push(n) });
+    const result = await ssh.run('wc -c; echo err >&2; exit 7', {
+      signal,
+      input,
+      onInput: (n) => sent.push(n),
+    });
     expect(result).toMatchObject({ code: 7, stderr: 'err\n' });
     expect(result.stdout.toString().trim()).toBe('3000000');
     expect(sent.at(-1)).toBe(3_000_000);
@@ -272,7 +302,9 @@ describe('commands', () => {
     }, 200);
     expect((await running).code).toBe('connection-lost');
     expect((await ssh.closed)?.code).toBe('connection-lost');
-    expect((await failure(ssh.run('true', { signal: new AbortController().signal }))).code).toBe('connection-lost');
+    expect((await failure(ssh.run('true', { signal: new AbortController().signal }))).code).toBe(
+      'connection-lost',
+    );
   });
 
   it('stops waiting when cancelled', async () => {

@@ -3,7 +3,8 @@
  * this folder; each file ends by looking through what the guest's kernel has printed since the file began.
  */
 import { readFile } from 'node:fs/promises';
-import { SkuaError, toSkuaError } from '../../common/base/errors';
+import type { SkuaError } from '../../common/base/errors';
+import { toSkuaError } from '../../common/base/errors';
 import type { LossReport } from '../../common/model/loss';
 import { NO_LOSS } from '../../common/model/loss';
 import type { Span } from '../../common/model/span';
@@ -31,7 +32,10 @@ export interface Machine {
   close(): Promise<void>;
 }
 
-export function vmContext(signal: AbortSignal = new AbortController().signal, log: string[] = []): CoreContext {
+export function vmContext(
+  signal: AbortSignal = new AbortController().signal,
+  log: string[] = [],
+): CoreContext {
   return {
     signal,
     progress: { report: () => undefined },
@@ -55,7 +59,10 @@ export async function openMachine(): Promise<Machine> {
     sshPort,
     must: async (script) => {
       const result = await ssh.run(script, { signal: context.signal });
-      if (result.code !== 0) throw new Error(`exit ${String(result.code)}: ${script}\n${result.stdout.toString()}${result.stderr}`);
+      if (result.code !== 0)
+        throw new Error(
+          `exit ${String(result.code)}: ${script}\n${result.stdout.toString()}${result.stderr}`,
+        );
       return result.stdout.toString('utf8');
     },
     kernelLog: async () => (await readFile(consoleFile(INSTANCE), 'utf8')).slice(before),
@@ -77,8 +84,10 @@ export interface Traced {
 /** Runs a program under tracing to its end. `during` is called once it runs; a failure of the run is in `error`. */
 export async function trace(
   options: Omit<RunOptions, 'target' | 'session'> & Partial<Pick<RunOptions, 'target' | 'session'>>,
-  during: (run: TraceRun, soFar: { readonly spans: () => readonly Span[]; readonly stdout: () => string }) => void | Promise<void> = () =>
-    undefined,
+  during: (
+    run: TraceRun,
+    soFar: { readonly spans: () => readonly Span[]; readonly stdout: () => string },
+  ) => void | Promise<void> = () => undefined,
   context: CoreContext = vmContext(),
 ): Promise<Traced> {
   const collector = new SpanCollector();
@@ -112,7 +121,11 @@ export async function trace(
 }
 
 /** A launch of a program that was built here and is uploaded alone. */
-export function uploaded(localPath: string, args: readonly string[] = [], vdsoSyscalls = false): Pick<RunOptions, 'upload' | 'launch'> {
+export function uploaded(
+  localPath: string,
+  args: readonly string[] = [],
+  vdsoSyscalls = false,
+): Pick<RunOptions, 'upload' | 'launch'> {
   const program = localPath.split('/').pop() ?? localPath;
   return { upload: { kind: 'file', localPath }, launch: { program, args, env: {}, vdsoSyscalls } };
 }

@@ -23,7 +23,16 @@ beforeAll(async () => {
   for (const name of ['correctness', 'counter']) execFileSync('make', ['-s', '-C', join(EXAMPLES, name)]);
   blocked = join(mkdtempSync(join(tmpdir(), 'skua-vm-')), 'blocked');
   const include = ['-I', join(REPOSITORY, 'clients/c'), '-I', join(REPOSITORY, 'kernel/include')];
-  execFileSync('gcc', ['-O2', '-g', '-Wall', ...include, join(REPOSITORY, 'test/vm/guest/blocked.c'), '-o', blocked, '-pthread']);
+  execFileSync('gcc', [
+    '-O2',
+    '-g',
+    '-Wall',
+    ...include,
+    join(REPOSITORY, 'test/vm/guest/blocked.c'),
+    '-o',
+    blocked,
+    '-pthread',
+  ]);
   machine = await openMachine();
 });
 
@@ -35,20 +44,34 @@ afterAll(async () => {
 
 /** No session, relay daemon or traced program of ours is left in the guest. */
 async function nothingLeft(): Promise<string> {
-  return machine.must(`sudo lttng list 2>/dev/null | grep -c 'skua-' ; pgrep -c lttng-relayd; pgrep -xc 'blocked|counter|correctness'; pgrep -fc '[a]gent.js'; true`);
+  return machine.must(
+    `sudo lttng list 2>/dev/null | grep -c 'skua-' ; pgrep -c lttng-relayd; pgrep -xc 'blocked|counter|correctness'; pgrep -fc '[a]gent.js'; true`,
+  );
 }
 
 describe('correctness', () => {
-  it.each([false, true])('every call is one span in its place (vDSO calls made real: %s)', async (vdsoSyscalls) => {
-    const run = await trace(uploaded(join(EXAMPLES, 'correctness/build/correctness'), [], vdsoSyscalls));
-    expect(run.error).toBeUndefined();
-    expect(run.exit).toEqual({ code: 0, signal: null });
-    const report = compare(parseExpected(run.stdout), run.spans, readCallTable(), { vdsoHidden: vdsoSyscalls });
-    expect(report.problems.slice(0, 10)).toEqual([]);
-    expect(report.callsMade).toBeGreaterThan(4500);
-    if (vdsoSyscalls) expect(report.callsRight).toBe(report.callsMade);
-    expect(run.summary?.loss).toMatchObject({ ringBuffer: 0, packetsMissing: 0, ssh: 0, agentQueue: 0, unpaired: 0, receiver: 0 });
-  });
+  it.each([false, true])(
+    'every call is one span in its place (vDSO calls made real: %s)',
+    async (vdsoSyscalls) => {
+      const run = await trace(uploaded(join(EXAMPLES, 'correctness/build/correctness'), [], vdsoSyscalls));
+      expect(run.error).toBeUndefined();
+      expect(run.exit).toEqual({ code: 0, signal: null });
+      const report = compare(parseExpected(run.stdout), run.spans, readCallTable(), {
+        vdsoHidden: vdsoSyscalls,
+      });
+      expect(report.problems.slice(0, 10)).toEqual([]);
+      expect(report.callsMade).toBeGreaterThan(4500);
+      if (vdsoSyscalls) expect(report.callsRight).toBe(report.callsMade);
+      expect(run.summary?.loss).toMatchObject({
+        ringBuffer: 0,
+        packetsMissing: 0,
+        ssh: 0,
+        agentQueue: 0,
+        unpaired: 0,
+        receiver: 0,
+      });
+    },
+  );
 });
 
 describe('loss accounting', () => {
@@ -60,16 +83,31 @@ describe('loss accounting', () => {
     const one = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
     return { mappings: one('mappings'), fds: one('fds') };
   }
-  const args = (threads: number, rounds: number): string[] => ['--threads', String(threads), '--rounds', String(rounds)];
-  const own = (spans: readonly Span[]): readonly Span[] => spans.filter((span) => span.origin === 'kernel' && CALLS.includes(span.name));
+  const args = (threads: number, rounds: number): string[] => [
+    '--threads',
+    String(threads),
+    '--rounds',
+    String(rounds),
+  ];
+  const own = (spans: readonly Span[]): readonly Span[] =>
+    spans.filter((span) => span.origin === 'kernel' && CALLS.includes(span.name));
 
   it('delivers every syscall of a self-counting workload', async () => {
-    const run = await trace({ ...uploaded(join(EXAMPLES, 'counter/build/counter'), args(4, 100)), session: { tracepoints: [] } });
+    const run = await trace({
+      ...uploaded(join(EXAMPLES, 'counter/build/counter'), args(4, 100)),
+      session: { tracepoints: [] },
+    });
     expect(run.error).toBeUndefined();
     const issued = 4 * 100 * KINDS;
     expect(own(run.spans)).toHaveLength(issued);
     for (const name of CALLS) expect(own(run.spans).filter((span) => span.name === name)).toHaveLength(400);
-    expect(run.summary?.loss).toMatchObject({ ringBuffer: 0, packetsMissing: 0, agentQueue: 0, ssh: 0, unpaired: 0 });
+    expect(run.summary?.loss).toMatchObject({
+      ringBuffer: 0,
+      packetsMissing: 0,
+      agentQueue: 0,
+      ssh: 0,
+      unpaired: 0,
+    });
   });
 
   it('issued = delivered + dropped by cause, also when the buffers are far too small', async () => {
@@ -88,7 +126,8 @@ describe('loss accounting', () => {
     expect(loss).toMatchObject({ packetsMissing: 0, agentQueue: 0, ssh: 0 });
 
     // Events: entry and exit of each call; the exit of the write that arms; entry and exit of the write that detaches.
-    const events = threads * rounds * (2 * KINDS + 3) + (after.mappings - before.mappings) + (after.fds - before.fds);
+    const events =
+      threads * rounds * (2 * KINDS + 3) + (after.mappings - before.mappings) + (after.fds - before.fds);
     expect(loss.eventsDecoded + loss.ringBuffer).toBe(events);
 
     // Spans: a call that is missing lost its entry at least; nothing is invented.
@@ -126,19 +165,30 @@ describe('programs', () => {
   it('ends a span as killed when its program is killed inside the call', async () => {
     const run = await trace({ session: { tracepoints: [] }, ...uploaded(blocked) }, async (live, soFar) => {
       await expect.poll(soFar.stdout, { timeout: 60_000 }).toContain('waiting');
-      await expect.poll(() => soFar.spans().some((span) => span.name === 'pause'), { timeout: 60_000 }).toBe(true);
+      await expect
+        .poll(() => soFar.spans().some((span) => span.name === 'pause'), { timeout: 60_000 })
+        .toBe(true);
       await live.signal('SIGKILL');
     });
     expect(run.error).toBeUndefined();
     expect(run.exit).toEqual({ code: null, signal: 'SIGKILL' });
     const pause = run.spans.find((span) => span.name === 'pause');
-    expect(pause).toMatchObject({ origin: 'kernel', parentSpanId: '00000000000000b2', attributes: { [ATTR.unfinished]: 'killed' } });
+    expect(pause).toMatchObject({
+      origin: 'kernel',
+      parentSpanId: '00000000000000b2',
+      attributes: { [ATTR.unfinished]: 'killed' },
+    });
     expect(pause).not.toHaveProperty('endNs');
     expect(run.spans.filter((span) => span.name === 'getpid')).toHaveLength(1);
   });
 
   it('passes input on, and the program’s own exit code back', async () => {
-    const launch = { program: 'sh', args: ['-c', 'read x; echo "got $x"; exit 7'], env: {}, vdsoSyscalls: false };
+    const launch = {
+      program: 'sh',
+      args: ['-c', 'read x; echo "got $x"; exit 7'],
+      env: {},
+      vdsoSyscalls: false,
+    };
     const run = await trace({ session: { tracepoints: [] }, launch }, (live) => {
       live.input(Buffer.from('hello\n'));
     });
@@ -173,10 +223,13 @@ describe('over the user’s own ssh', () => {
   it('keeps what arrived when the connection is cut, and the target cleans up by itself', async () => {
     const proxy = await openProxy(machine.sshPort);
     const target = await sshTarget('skua', proxy.port);
-    const run = await trace({ target, session: { tracepoints: [] }, ...uploaded(blocked) }, async (_live, soFar) => {
-      await expect.poll(() => soFar.spans().length, { timeout: 60_000 }).toBeGreaterThan(0);
-      proxy.cut();
-    });
+    const run = await trace(
+      { target, session: { tracepoints: [] }, ...uploaded(blocked) },
+      async (_live, soFar) => {
+        await expect.poll(() => soFar.spans().length, { timeout: 60_000 }).toBeGreaterThan(0);
+        proxy.cut();
+      },
+    );
     await proxy.close();
     expect(run.error?.code).toBe('connection-lost');
     expect(run.spans.map((span) => span.name)).toContain('getpid');
@@ -221,7 +274,9 @@ describe('cancelling', () => {
 describe('the sandbox as a target', () => {
   it('is ready after the runs above', async () => {
     const report = await doctor(SANDBOX, vmContext());
-    expect(report.steps.filter((step) => step.state !== 'ok').map((step) => `${step.id}: ${step.found}`)).toEqual([]);
+    expect(
+      report.steps.filter((step) => step.state !== 'ok').map((step) => `${step.id}: ${step.found}`),
+    ).toEqual([]);
     expect(report.kernelRelease).toBe((await machine.must('uname -r')).trim());
   });
 });

@@ -25,7 +25,9 @@ export async function doctorCommandLine(
 
 /** The report as lines of text. Pure. */
 export function renderReport(report: HostReport, style: Style): readonly string[] {
-  const lines = [`${style.bold(report.hostname)}: ${report.distribution}, Linux ${report.kernelRelease}, ${report.arch}`];
+  const lines = [
+    `${style.bold(report.hostname)}: ${report.distribution}, Linux ${report.kernelRelease}, ${report.arch}`,
+  ];
   for (const step of report.steps) {
     lines.push(`  ${mark(step, style)} ${step.title}: ${step.found}`);
     const remedy = step.remedy ?? step.error?.remedy;

@@ -50,7 +50,14 @@ export async function runCommandLine(
   interrupts: Interrupts,
 ): Promise<number> {
   const collector = new SpanCollector();
-  const outcome = await trace(runOptions(program, args, flags), collector, terminal, progress, context, interrupts);
+  const outcome = await trace(
+    runOptions(program, args, flags),
+    collector,
+    terminal,
+    progress,
+    context,
+    interrupts,
+  );
   progress.clear();
   const output = await save(program, args, flags, collector, outcome);
   if (terminal.json) {
@@ -138,7 +145,13 @@ async function trace(
     const { exit, summary } = await run.done;
     return { ...known, exit, summary, loss: withStore(summary.loss, collector) };
   } catch (error) {
-    return { ...known, exit: null, summary: null, loss: withStore(loss, collector), error: toSkuaError(error) };
+    return {
+      ...known,
+      exit: null,
+      summary: null,
+      loss: withStore(loss, collector),
+      error: toSkuaError(error),
+    };
   } finally {
     forward.stop();
   }
@@ -172,7 +185,9 @@ function runOptions(program: string, args: readonly string[], flags: RunFlags): 
   return {
     target: flags.target,
     session: {
-      ...(flags.tracepoint === undefined ? {} : { tracepoints: flags.tracepoint.filter((name) => name !== 'none') }),
+      ...(flags.tracepoint === undefined
+        ? {}
+        : { tracepoints: flags.tracepoint.filter((name) => name !== 'none') }),
       ...(flags.syscall === undefined ? {} : { syscalls: flags.syscall }),
       ...(flags.bufferBytes === undefined ? {} : { subbufferBytes: flags.bufferBytes }),
       ...(flags.buffers === undefined ? {} : { subbuffers: flags.buffers }),
@@ -209,7 +224,10 @@ async function save(
   collector: SpanCollector,
   outcome: Outcome,
 ): Promise<string> {
-  const stamp = new Date(Number(outcome.startedNs / 1_000_000n)).toISOString().slice(0, 19).replaceAll(':', '-');
+  const stamp = new Date(Number(outcome.startedNs / 1_000_000n))
+    .toISOString()
+    .slice(0, 19)
+    .replaceAll(':', '-');
   const path = resolve(flags.output ?? `${basename(program)}-${stamp}.skua`);
   const meta: TraceMeta = {
     title: basename(program),
@@ -252,7 +270,8 @@ function report(outcome: Outcome, collector: SpanCollector, flags: RunFlags, ter
   for (const line of lines) terminal.print(line);
   const { exit, summary } = outcome;
   if (exit !== null) {
-    const text = exit.code === null ? `ended by ${String(exit.signal)}` : `exited with code ${String(exit.code)}`;
+    const text =
+      exit.code === null ? `ended by ${String(exit.signal)}` : `exited with code ${String(exit.code)}`;
     terminal.print(`program ${exit.code === 0 ? style.green(text) : style.red(text)}`);
   }
   if (summary !== null) {

@@ -13,14 +13,24 @@ import { shellCommand } from '../../core/session/shell';
 import { toJson } from '../json';
 import type { ProgressLine, Terminal } from '../terminal';
 
-export async function sandboxStart(name: string, terminal: Terminal, progress: ProgressLine, context: CoreContext): Promise<void> {
+export async function sandboxStart(
+  name: string,
+  terminal: Terminal,
+  progress: ProgressLine,
+  context: CoreContext,
+): Promise<void> {
   const ssh = await startSandbox(name, context);
   await ssh.dispose();
   progress.clear();
   printStatus(await sandboxStatus(name), terminal);
 }
 
-export async function sandboxStop(name: string, terminal: Terminal, progress: ProgressLine, context: CoreContext): Promise<void> {
+export async function sandboxStop(
+  name: string,
+  terminal: Terminal,
+  progress: ProgressLine,
+  context: CoreContext,
+): Promise<void> {
   await stopSandbox(name, context);
   progress.clear();
   printStatus(await sandboxStatus(name), terminal);
@@ -65,7 +75,10 @@ function printStatus(status: SandboxStatus, terminal: Terminal): void {
     terminal.print(toJson({ version: 1, ...status }));
     return;
   }
-  const port = status.sshPort === undefined ? '' : `, SSH on 127.0.0.1:${String(status.sshPort)}, process ${String(status.pid)}`;
+  const port =
+    status.sshPort === undefined
+      ? ''
+      : `, SSH on 127.0.0.1:${String(status.sshPort)}, process ${String(status.pid)}`;
   const state = status.state === 'running' ? terminal.out.green(status.state) : status.state;
   terminal.print(`sandbox "${status.name}": ${state}${port}`);
 }

@@ -31,10 +31,18 @@ export async function show(file: string, flags: ShowFlags, terminal: Terminal): 
     terminal.print(toJson({ version: 1, meta, traces: trees.map(traceJson) }));
     return;
   }
-  const where = [meta.program, meta.target, meta.kernelRelease].filter((part) => part !== undefined).join(', ');
+  const where = [meta.program, meta.target, meta.kernelRelease]
+    .filter((part) => part !== undefined)
+    .join(', ');
   terminal.print(`${terminal.out.bold(meta.title)}  ${terminal.out.dim(where)}`);
   const path = localPath(meta.sourceMap ?? [], process.cwd());
-  const lines = renderTraces(trees, { style: terminal.out, path, fold: flags.fold, events: flags.events, maxTraces: flags.traces });
+  const lines = renderTraces(trees, {
+    style: terminal.out,
+    path,
+    fold: flags.fold,
+    events: flags.events,
+    maxTraces: flags.traces,
+  });
   for (const line of lines) terminal.print(line);
   terminal.print(renderLoss(meta.loss, terminal.out));
 }

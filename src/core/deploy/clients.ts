@@ -35,8 +35,15 @@ async function treeEntries(folder: string, prefix = ''): Promise<readonly TarEnt
     const path = join(folder, name);
     const info = await lstat(path);
     if (info.isDirectory()) entries.push(...(await treeEntries(path, `${prefix}${name}/`)));
-    else if (info.isSymbolicLink()) entries.push({ kind: 'symlink', path: prefix + name, target: await readlink(path) });
-    else entries.push({ kind: 'file', path: prefix + name, mode: info.mode & 0o777, data: await readFile(path) });
+    else if (info.isSymbolicLink())
+      entries.push({ kind: 'symlink', path: prefix + name, target: await readlink(path) });
+    else
+      entries.push({
+        kind: 'file',
+        path: prefix + name,
+        mode: info.mode & 0o777,
+        data: await readFile(path),
+      });
   }
   return entries;
 }

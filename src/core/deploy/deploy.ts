@@ -21,7 +21,11 @@ export interface DeployedAgent {
  * Brings the agent (and Node, where the target has none that will do) into the user's own folder there. Unchanged content is used
  * again: then this costs one round trip. Throws `disk-full`, `upload-failed`, `connection-lost`, `cancelled`.
  */
-export async function deployAgent(ssh: SshConnection, facts: TargetFacts, context: CoreContext): Promise<DeployedAgent> {
+export async function deployAgent(
+  ssh: SshConnection,
+  facts: TargetFacts,
+  context: CoreContext,
+): Promise<DeployedAgent> {
   const node = facts.node ?? (await deployNode(ssh, facts, context));
   const files = await agentBundle();
   const folder = await pushFolder(
@@ -51,11 +55,22 @@ export async function deployModules(
 ): Promise<string> {
   const files = await folderFiles(modules.folder);
   const name = `${modules.kernelRelease}-${modules.hash}`;
-  return pushFolder(ssh, `${facts.base}/modules`, name, files, `Copying the kernel modules to ${ssh.alias}`, context);
+  return pushFolder(
+    ssh,
+    `${facts.base}/modules`,
+    name,
+    files,
+    `Copying the kernel modules to ${ssh.alias}`,
+    context,
+  );
 }
 
 /** Brings everything over that building the modules on the target needs; returns prepare's `sourceDir`. */
-export async function deployKernelSource(ssh: SshConnection, facts: TargetFacts, context: CoreContext): Promise<string> {
+export async function deployKernelSource(
+  ssh: SshConnection,
+  facts: TargetFacts,
+  context: CoreContext,
+): Promise<string> {
   const deb = await lttngModulesSource(context);
   const kernel = await kernelFolderFiles();
   const files: PushFile[] = [
@@ -67,7 +82,11 @@ export async function deployKernelSource(ssh: SshConnection, facts: TargetFacts,
 }
 
 /** Removes everything Skua has put on a target: agent, Node, modules, sources and uploaded projects. */
-export async function removeDeployed(ssh: SshConnection, facts: TargetFacts, context: CoreContext): Promise<void> {
+export async function removeDeployed(
+  ssh: SshConnection,
+  facts: TargetFacts,
+  context: CoreContext,
+): Promise<void> {
   context.progress.report(`Removing Skua's files from ${ssh.alias}`);
   const result = await ssh.run(`rm -rf ${quote(facts.base)}`, { signal: context.signal });
   if (result.code !== 0) throw uploadError(ssh.alias, facts.base, result);

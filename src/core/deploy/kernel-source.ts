@@ -29,9 +29,10 @@ export async function lttngModulesSource(context: CoreContext): Promise<string> 
   const work = await mkdtemp(join(folder, '.download-'));
   try {
     const wanted = `lttng-modules-dkms=${upstream['PACKAGE_VERSION'] ?? ''}`;
-    const result = await runCommand('apt-get', ['-q', 'download', wanted], { signal: context.signal, cwd: work }).catch(
-      (error: unknown) => ({ code: null, tail: String(error) }),
-    );
+    const result = await runCommand('apt-get', ['-q', 'download', wanted], {
+      signal: context.signal,
+      cwd: work,
+    }).catch((error: unknown) => ({ code: null, tail: String(error) }));
     const name = (await readdir(work)).find((file) => file.endsWith('.deb'));
     if (name !== undefined && (await isRight(join(work, name), upstream))) {
       await rename(join(work, name), join(folder, name));
@@ -51,7 +52,9 @@ export async function lttngModulesSource(context: CoreContext): Promise<string> 
 /** `NAME=value` lines of kernel/UPSTREAM. */
 async function readUpstream(): Promise<Readonly<Record<string, string>>> {
   const text = await readFile(join(installRoot(), 'kernel', 'UPSTREAM'), 'utf8');
-  return Object.fromEntries([...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map((match) => [match[1] ?? '', match[2] ?? '']));
+  return Object.fromEntries(
+    [...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map((match) => [match[1] ?? '', match[2] ?? '']),
+  );
 }
 
 async function isRight(path: string, upstream: Readonly<Record<string, string>>): Promise<boolean> {

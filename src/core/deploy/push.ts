@@ -73,7 +73,9 @@ export async function pushFolder(
   const partial = `${parent}/.partial-${name}`;
   const { signal } = context;
   const sums = `cd ${quote(partial)} 2>/dev/null && find . -type f -exec sha256sum {} +`;
-  const state = await ssh.run(`if [ -d ${quote(target)} ]; then echo present; else ${sums}; fi; exit 0`, { signal });
+  const state = await ssh.run(`if [ -d ${quote(target)} ]; then echo present; else ${sums}; fi; exit 0`, {
+    signal,
+  });
   const lines = state.stdout.toString('utf8').split('\n');
   if (lines[0] === 'present') return target;
 
@@ -81,18 +83,26 @@ export async function pushFolder(
   const there = parseSums(lines);
   const missing = files.filter((file) => there.get(file.path) !== wanted.get(file.path));
   try {
-    await pushEntries(ssh, partial, missing.map((file) => ({ kind: 'file', ...file })), step, context);
+    await pushEntries(
+      ssh,
+      partial,
+      missing.map((file) => ({ kind: 'file', ...file })),
+      step,
+      context,
+    );
     const check = await ssh.run(`mkdir -p ${quote(partial)}; ${sums}`, { signal });
     const arrived = parseSums(check.stdout.toString('utf8').split('\n'));
     const wrong = files.find((file) => arrived.get(file.path) !== wanted.get(file.path));
-    if (wrong !== undefined) throw uploadError(ssh.alias, `${target}/${wrong.path}`, check, 'arrived damaged');
+    if (wrong !== undefined)
+      throw uploadError(ssh.alias, `${target}/${wrong.path}`, check, 'arrived damaged');
     // Another client may have finished the same folder meanwhile; then ours is superfluous.
     const move = `if [ -d ${quote(target)} ]; then rm -rf ${quote(partial)}; else mv ${quote(partial)} ${quote(target)}; fi`;
     const moved = await ssh.run(move, { signal });
     if (moved.code !== 0) throw uploadError(ssh.alias, target, moved);
   } catch (error) {
     // A full disk must not stay full because of us. After a cut or a cancel the partial folder stays, to be continued.
-    if (error instanceof SkuaError && error.code === 'disk-full') await ssh.run(`rm -rf ${quote(partial)}`, { signal });
+    if (error instanceof SkuaError && error.code === 'disk-full')
+      await ssh.run(`rm -rf ${quote(partial)}`, { signal });
     throw error;
   }
   return target;
@@ -126,7 +136,8 @@ export function uploadError(alias: string, path: string, result: RemoteResult, w
   return new SkuaError({
     code: 'upload-failed',
     message: `${path} could not be written on ${alias}: ${reason}.`,
-    remedy: 'Check that the home folder of the account exists and is writable, and that tar and gzip are installed there.',
+    remedy:
+      'Check that the home folder of the account exists and is writable, and that tar and gzip are installed there.',
     detail: stderr,
   });
 }

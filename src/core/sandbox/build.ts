@@ -81,7 +81,8 @@ export function asGuestRoot(): readonly string[] {
 
 async function readImage(folder: string, hash: string): Promise<SandboxImage> {
   const deb = (await readdir(folder)).find((name) => name.startsWith('lttng-modules-dkms_'));
-  if (deb === undefined) throw new Error(`sandbox image ${folder} is complete but has no lttng-modules source`);
+  if (deb === undefined)
+    throw new Error(`sandbox image ${folder} is complete but has no lttng-modules source`);
   return {
     hash,
     folder,
@@ -105,7 +106,18 @@ async function build(folder: string, keys: SandboxKeys, context: CoreContext): P
     const disk = join(partial, 'disk.img');
     await writeFile(disk, '');
     await truncate(disk, DISK_BYTES);
-    const mke2fs = ['mke2fs', '-q', '-F', '-t', 'ext4', '-E', 'lazy_itable_init=0', '-d', join(partial, 'rootfs'), disk];
+    const mke2fs = [
+      'mke2fs',
+      '-q',
+      '-F',
+      '-t',
+      'ext4',
+      '-E',
+      'lazy_itable_init=0',
+      '-d',
+      join(partial, 'rootfs'),
+      disk,
+    ];
     await mustRun([...asGuestRoot(), ...mke2fs], 'write the disk image', context);
     await chmod(disk, 0o444);
     await writeFile(join(partial, 'complete'), '');
@@ -199,7 +211,9 @@ export async function mustRun(
 }
 
 function buildFailed(message: string, detail: string): SkuaError {
-  const offline = /Temporary failure resolving|Could not connect|Failed to fetch|Could not resolve/.test(detail);
+  const offline = /Temporary failure resolving|Could not connect|Failed to fetch|Could not resolve/.test(
+    detail,
+  );
   const full = /No space left on device/.test(detail);
   return new SkuaError({
     code: full ? 'disk-full' : 'sandbox-build-failed',
@@ -213,8 +227,9 @@ function buildFailed(message: string, detail: string): SkuaError {
   });
 }
 
-async function removeTree(path: string, signal: AbortSignal): Promise<void> {
+/** Removes a folder whose files may belong to the guest's users. */
+export async function removeTree(path: string, signal: AbortSignal): Promise<void> {
   if (!existsSync(path)) return;
-  const [program = 'rm', ...args] = [...asGuestRoot(), 'rm', '-rf', '--one-file-system', path];
+  const [program, ...args] = [...asGuestRoot(), 'rm', '-rf', '--one-file-system', path] as const;
   await runCommand(program, args, { signal });
 }

@@ -43,7 +43,10 @@ export async function sandboxKnownHosts(): Promise<string> {
 
 async function keyPair(path: string): Promise<KeyPair> {
   try {
-    return { privateKey: await readFile(path, 'utf8'), publicKey: (await readFile(`${path}.pub`, 'utf8')).trim() };
+    return {
+      privateKey: await readFile(path, 'utf8'),
+      publicKey: (await readFile(`${path}.pub`, 'utf8')).trim(),
+    };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }

@@ -79,7 +79,11 @@ export async function listSandboxes(): Promise<readonly SandboxStatus[]> {
  * The machine stays up when this process ends. Throws `sandbox-tools-missing`, `sandbox-build-failed`, `sandbox-boot-failed`
  * (detail: end of the guest's console) or `cancelled`; a machine that did not come up is not left running.
  */
-export async function startSandbox(name: string, context: CoreContext, options: StartOptions = {}): Promise<SshConnection> {
+export async function startSandbox(
+  name: string,
+  context: CoreContext,
+  options: StartOptions = {},
+): Promise<SshConnection> {
   checkInstanceName(name);
   const image = await ensureImage(context);
   const folder = await privateFolder(instanceFolder(name));
@@ -125,17 +129,6 @@ export async function resetSandbox(name: string, context: CoreContext): Promise<
   context.log('info', `sandbox ${name}: disk removed`);
 }
 
-/** A second connection to a machine that runs. Throws `sandbox-boot-failed` when it does not. */
-export async function connectRunning(name: string, context: CoreContext): Promise<SshConnection> {
-  const machine = await readMachine(instanceFolder(checkInstanceName(name)));
-  if (machine !== undefined) return connectGuest(machine.sshPort, context, 15_000);
-  throw new SkuaError({
-    code: 'sandbox-boot-failed',
-    message: `The sandbox "${name}" is not running.`,
-    remedy: 'Start it: skua sandbox start',
-  });
-}
-
 function instanceFolder(name: string): string {
   return join(sandboxRoot(), 'instances', name);
 }
@@ -156,7 +149,8 @@ async function ensureOverlay(folder: string, image: SandboxImage, context: CoreC
   const marker = join(folder, 'image');
   const made = await readFile(marker, 'utf8').catch(() => '');
   if (made === image.hash && existsSync(overlay)) return;
-  if (existsSync(overlay)) context.log('warn', 'The sandbox image has changed: the instance starts with a fresh disk.');
+  if (existsSync(overlay))
+    context.log('warn', 'The sandbox image has changed: the instance starts with a fresh disk.');
   await mkdir(folder, { recursive: true });
   await rm(overlay, { force: true });
   const args = ['create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'raw', overlay];
@@ -200,16 +194,14 @@ async function boot(
     env: { ...process.env, PATH: searchPath() },
   });
   closeSync(log);
-  let exited = false;
   const failed = new Promise<never>((_resolve, reject) => {
     child.on('error', (error) => {
-      exited = true;
       reject(bootFailed(`QEMU could not be started: ${error.message}.`, ''));
     });
     child.on('exit', () => {
-      exited = true;
       void Promise.all([tailOf(errors), tailOf(console)]).then(([said, printed]) => {
-        if (/Could not set up host forwarding rule|Address already in use/.test(said)) reject(new PortTaken());
+        if (/Could not set up host forwarding rule|Address already in use/.test(said))
+          reject(new PortTaken());
         else reject(bootFailed('The virtual machine ended while it was starting.', `${said}\n${printed}`));
       });
     });
@@ -225,13 +217,18 @@ async function boot(
     await writeFile(join(folder, 'machine.json'), JSON.stringify(machine), { mode: 0o600 });
     return await Promise.race([untilReady(machine, console, context), failed]);
   } catch (error) {
-    if (machine !== undefined && !exited) await endProcess(machine);
+    // Does nothing when it has ended by itself.
+    if (machine !== undefined) await endProcess(machine);
     await rm(join(folder, 'machine.json'), { force: true });
     throw error;
   }
 }
 
-async function untilReady(machine: MachineRecord, console: string, context: CoreContext): Promise<SshConnection> {
+async function untilReady(
+  machine: MachineRecord,
+  console: string,
+  context: CoreContext,
+): Promise<SshConnection> {
   const began = Date.now();
   for (;;) {
     const elapsed = Date.now() - began;
@@ -245,8 +242,10 @@ async function untilReady(machine: MachineRecord, console: string, context: Core
       }
     }
     const printed = await tailOf(console);
-    if (/Kernel panic|skua: (no disk|\/dev\/vda)/.test(printed)) throw bootFailed("The sandbox's system did not start.", printed);
-    if (elapsed > BOOT_LIMIT_MS) throw bootFailed('The sandbox did not answer within three minutes.', printed);
+    if (/Kernel panic|skua: (no disk|\/dev\/vda)/.test(printed))
+      throw bootFailed("The sandbox's system did not start.", printed);
+    if (elapsed > BOOT_LIMIT_MS)
+      throw bootFailed('The sandbox did not answer within three minutes.', printed);
     await sleep(150, context.signal);
   }
 }

@@ -34,7 +34,7 @@ export async function withLock<T>(
 ): Promise<T> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const own = JSON.stringify({ pid: process.pid, start: processStart(process.pid) ?? '' });
-  for (let told = false; !(await tryCreate(path, own)); ) {
+  for (let told = false; !(await tryCreate(path, own));) {
     if (!told) waiting();
     told = true;
     await sleep(200, signal);
@@ -55,6 +55,7 @@ async function tryCreate(path: string, content: string): Promise<boolean> {
   }
   const holder = await readFile(path, 'utf8').catch(() => '');
   // An empty file is a lock whose owner is between creating and writing it: look again.
-  if (holder !== '' && !isProcess(JSON.parse(holder) as { pid: number; start: string })) await rm(path, { force: true });
+  if (holder !== '' && !isProcess(JSON.parse(holder) as { pid: number; start: string }))
+    await rm(path, { force: true });
   return false;
 }

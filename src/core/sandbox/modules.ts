@@ -7,7 +7,7 @@ import { folderFiles } from '../deploy/bundle';
 import type { PushFile } from '../deploy/push';
 import { cacheRoot, installRoot, privateFolder } from '../paths';
 import { runCommand } from '../process';
-import { asGuestRoot, type SandboxImage } from './build';
+import { asGuestRoot, removeTree, type SandboxImage } from './build';
 import { withLock } from './lock';
 import { isRoot, searchPath } from './tools';
 
@@ -27,7 +27,10 @@ export function kernelFolderFiles(): Promise<readonly PushFile[]> {
 }
 
 /** Modules that were built before for this kernel, or undefined. */
-export async function cachedModules(kernelRelease: string, context: CoreContext): Promise<PrebuiltModules | undefined> {
+export async function cachedModules(
+  kernelRelease: string,
+  context: CoreContext,
+): Promise<PrebuiltModules | undefined> {
   const hash = await sourceHash(context);
   const folder = join(cacheRoot(), 'modules', `${kernelRelease}-${hash}`);
   return existsSync(join(folder, 'manifest.json')) ? { kernelRelease, hash, folder } : undefined;
@@ -64,8 +67,8 @@ async function build(image: SandboxImage, hash: string, folder: string, context:
   const work = join(image.rootfs, 'var/tmp/skua-modules');
   const inside = work.slice(image.rootfs.length);
   const partial = `${folder}.partial`;
-  await removeAsGuestRoot(join(work, 'kernel'));
-  await removeAsGuestRoot(join(work, 'out'));
+  await removeTree(join(work, 'kernel'), context.signal);
+  await removeTree(join(work, 'out'), context.signal);
   await mkdir(join(work, 'tmp'), { recursive: true, mode: 0o755 });
   try {
     await cp(join(installRoot(), 'kernel'), join(work, 'kernel'), { recursive: true });
@@ -74,7 +77,15 @@ async function build(image: SandboxImage, hash: string, folder: string, context:
     const command =
       `bash ${inside}/kernel/build.sh --source ${inside}/lttng-modules.deb --headers ${headers} ` +
       `--out ${inside}/out --work ${inside}/work`;
-    const [program = 'sh', ...args] = [...inMountNamespace(), 'sh', '-c', ENTER, 'sh', image.rootfs, command];
+    const [program, ...args] = [
+      ...inMountNamespace(),
+      'sh',
+      '-c',
+      ENTER,
+      'sh',
+      image.rootfs,
+      command,
+    ] as const;
     // The build is silent; its usual duration on two cores moves the bar.
     const began = Date.now();
     const ticker = setInterval(() => {
@@ -93,15 +104,19 @@ async function build(image: SandboxImage, hash: string, folder: string, context:
     if (result.code !== 0) throw buildFailed(image.kernelRelease, result.tail);
     const manifest = await readFile(join(work, 'out', 'manifest.json'), 'utf8');
     if ((JSON.parse(manifest) as { sourceHash?: string }).sourceHash !== hash) {
-      throw buildFailed(image.kernelRelease, 'The sources were changed while they were being built. Try again.');
+      throw buildFailed(
+        image.kernelRelease,
+        'The sources were changed while they were being built. Try again.',
+      );
     }
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial);
-    for (const name of await readdir(join(work, 'out'))) await cp(join(work, 'out', name), join(partial, name));
+    for (const name of await readdir(join(work, 'out')))
+      await cp(join(work, 'out', name), join(partial, name));
     await rename(partial, folder);
   } catch (error) {
     // A half-done working folder is no base for the next build.
-    await removeAsGuestRoot(work);
+    await removeTree(work, new AbortController().signal);
     throw error;
   }
 }
@@ -124,11 +139,6 @@ function inMountNamespace(): readonly string[] {
   return isRoot() ? ['unshare', '--mount', '--'] : asGuestRoot();
 }
 
-async function removeAsGuestRoot(path: string): Promise<void> {
-  const [program = 'rm', ...args] = [...asGuestRoot(), 'rm', '-rf', '--one-file-system', path];
-  await runCommand(program, args, { signal: new AbortController().signal });
-}
-
 async function sourceHash(context: CoreContext): Promise<string> {
   const script = join(installRoot(), 'kernel', 'build.sh');
   const result = await runCommand('bash', [script, '--hash'], { signal: context.signal });
@@ -141,7 +151,8 @@ function buildFailed(kernelRelease: string, detail: string): SkuaError {
   return new SkuaError({
     code: 'module-build-failed',
     message: `The kernel modules could not be built for ${kernelRelease}.`,
-    remedy: 'Read the end of the build log below. If the kernel sources were changed, check them with kernel/build.sh.',
+    remedy:
+      'Read the end of the build log below. If the kernel sources were changed, check them with kernel/build.sh.',
     detail,
   });
 }

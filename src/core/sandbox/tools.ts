@@ -11,7 +11,10 @@ const NEEDED: Readonly<Record<string, string>> = {
   tar: 'tar',
 };
 /** An ordinary user builds in a user namespace of its own. */
-const NEEDED_BY_ORDINARY_USER: Readonly<Record<string, string>> = { unshare: 'util-linux', newuidmap: 'uidmap' };
+const NEEDED_BY_ORDINARY_USER: Readonly<Record<string, string>> = {
+  unshare: 'util-linux',
+  newuidmap: 'uidmap',
+};
 
 /** Debian keeps mke2fs where an ordinary user's PATH does not look. */
 export function searchPath(env: NodeJS.ProcessEnv = process.env): string {

@@ -33,7 +33,7 @@ export async function doctor(target: TargetSpec, context: CoreContext): Promise<
 export async function prepare(target: TargetSpec, context: CoreContext): Promise<HostReport> {
   const open = await openTarget(target, NO_EVENTS, context);
   let report: HostReport;
-  let needsReconnect = false;
+  let needsReconnect: boolean;
   try {
     report = await open.agent.request('doctor', {}, { signal: context.signal });
     if (!report.steps.some((step) => step.state === 'fixable')) return report;

@@ -1,8 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { SkuaError, toSkuaError } from '../../../common/base/errors';
-import type { ExitStatus, LaunchOptions, SessionOptions, SessionSummary } from '../../../common/protocol/agent';
+import type {
+  ExitStatus,
+  LaunchOptions,
+  SessionOptions,
+  SessionSummary,
+} from '../../../common/protocol/agent';
 import type { AgentEvents } from '../agent/connection';
-import { DEFAULT_SESSION, type CoreContext, type RunEvents, type RunInfo, type RunOptions, type TraceRun } from '../api';
+import {
+  DEFAULT_SESSION,
+  type CoreContext,
+  type RunEvents,
+  type RunInfo,
+  type RunOptions,
+  type TraceRun,
+} from '../api';
 import { cancelled, throwIfAborted } from '../process';
 import type { SshConnection } from '../ssh/connection';
 import { mapToRemote, syncUpload, type Uploaded } from './sync';
@@ -17,11 +29,18 @@ const STOP_LIMIT_MS = 15_000;
  * runs; spans and output arrive through `events` from then on (build output before). When a step fails or `context.signal` aborts,
  * everything opened so far is closed and the step's SkuaError is thrown. Aborting later is the same as disposing the run.
  */
-export async function startRun(options: RunOptions, events: RunEvents, context: CoreContext): Promise<TraceRun> {
+export async function startRun(
+  options: RunOptions,
+  events: RunEvents,
+  context: CoreContext,
+): Promise<TraceRun> {
   const { relay, progress } = relayEvents(events);
   const open = await openPrepared(options.target, relay, context);
   try {
-    const uploaded = options.upload === undefined ? undefined : await syncUpload(open.ssh, open.facts.base, options.upload, context);
+    const uploaded =
+      options.upload === undefined
+        ? undefined
+        : await syncUpload(open.ssh, open.facts.base, options.upload, context);
     const launch = mapLaunch(options, uploaded, open);
     if (options.build !== undefined) await build(open, options.build, launch, context);
     throwIfAborted(context.signal, 'The run');
@@ -165,7 +184,10 @@ class Run implements TraceRun {
     try {
       if (this.stopping === undefined) {
         await this.open.agent.request('signal', { signal: 'SIGKILL' });
-        await Promise.race([this.stopSession(), new Promise((resolve) => setTimeout(resolve, STOP_LIMIT_MS))]);
+        await Promise.race([
+          this.stopSession(),
+          new Promise((resolve) => setTimeout(resolve, STOP_LIMIT_MS)),
+        ]);
       }
     } catch {
       // The program has exited already, or the agent is gone: closing the connection is all that remains.
@@ -175,7 +197,12 @@ class Run implements TraceRun {
   }
 }
 
-async function build(open: OpenTarget, command: string, launch: LaunchOptions, context: CoreContext): Promise<void> {
+async function build(
+  open: OpenTarget,
+  command: string,
+  launch: LaunchOptions,
+  context: CoreContext,
+): Promise<void> {
   context.progress.report(`Building on ${open.ssh.alias}`);
   const status = await open.agent.request(
     'shell',
@@ -183,7 +210,8 @@ async function build(open: OpenTarget, command: string, launch: LaunchOptions, c
     { signal: context.signal },
   );
   if (status.code === 0) return;
-  const how = status.code === null ? `was ended by ${String(status.signal)}` : `ended with code ${String(status.code)}`;
+  const how =
+    status.code === null ? `was ended by ${String(status.signal)}` : `ended with code ${String(status.code)}`;
   throw new SkuaError({
     code: 'build-command-failed',
     message: `The build command "${command}" ${how} on ${open.ssh.alias}.`,
@@ -193,7 +221,8 @@ async function build(open: OpenTarget, command: string, launch: LaunchOptions, c
 
 function mapLaunch(options: RunOptions, uploaded: Uploaded | undefined, open: OpenTarget): LaunchOptions {
   const { launch, upload } = options;
-  if (uploaded === undefined || upload === undefined) return { ...launch, cwd: launch.cwd ?? open.facts.home };
+  if (uploaded === undefined || upload === undefined)
+    return { ...launch, cwd: launch.cwd ?? open.facts.home };
   const isUpload = upload.kind === 'file' && launch.program === basename(upload.localPath);
   return {
     ...launch,
@@ -206,6 +235,8 @@ async function sessionOptions(options: RunOptions, ssh: SshConnection): Promise<
   const { otlpEndpoint, ...rest } = options.session;
   return {
     ...DEFAULT_SESSION,
+    // An emulated processor spends much of its time on flushing buffers that often; a tenth of a second is live enough there.
+    ...(options.target.kind === 'sandbox' ? { liveTimerUs: 100_000 } : {}),
     ...rest,
     name: `skua-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`,
     ...(otlpEndpoint === undefined ? {} : { otlpEndpoint: await reachable(otlpEndpoint, ssh) }),

@@ -5,7 +5,9 @@ import { loginKeyPath, sandboxKnownHosts } from '../sandbox/files';
 import { sandboxStatus } from '../sandbox/instance';
 
 /** The ssh command line that opens a terminal on a target. The sandbox must run. */
-export async function shellCommand(target: TargetSpec): Promise<{ readonly file: string; readonly args: readonly string[] }> {
+export async function shellCommand(
+  target: TargetSpec,
+): Promise<{ readonly file: string; readonly args: readonly string[] }> {
   if (target.kind === 'ssh') {
     const port = target.port === undefined ? [] : ['-p', String(target.port)];
     const user = target.user === undefined ? [] : ['-l', target.user];
@@ -28,6 +30,14 @@ export async function shellCommand(target: TargetSpec): Promise<{ readonly file:
     'StrictHostKeyChecking=yes',
     'LogLevel=ERROR',
   ];
-  const args = ['-F', 'none', '-i', loginKeyPath(), '-p', String(sshPort), ...options.flatMap((option) => ['-o', option])];
+  const args = [
+    '-F',
+    'none',
+    '-i',
+    loginKeyPath(),
+    '-p',
+    String(sshPort),
+    ...options.flatMap((option) => ['-o', option]),
+  ];
   return { file: 'ssh', args: [...args, `${GUEST_USER}@127.0.0.1`] };
 }

@@ -30,7 +30,11 @@ export interface OpenTarget {
 
 /** How a target is called in messages. */
 export function targetName(target: TargetSpec): string {
-  return target.kind === 'sandbox' ? (target.name === 'default' ? 'sandbox' : `sandbox:${target.name}`) : target.host;
+  return target.kind === 'sandbox'
+    ? target.name === 'default'
+      ? 'sandbox'
+      : `sandbox:${target.name}`
+    : target.host;
 }
 
 /** Connects to a target, starting the sandbox when it is one. */
@@ -49,7 +53,11 @@ export async function connectTarget(target: TargetSpec, context: CoreContext): P
 /**
  * Connects, deploys and starts the agent. Everything opened is closed again when a step fails. Throws what those steps throw.
  */
-export async function openTarget(target: TargetSpec, events: AgentEvents, context: CoreContext): Promise<OpenTarget> {
+export async function openTarget(
+  target: TargetSpec,
+  events: AgentEvents,
+  context: CoreContext,
+): Promise<OpenTarget> {
   const ssh = await connectTarget(target, context);
   try {
     throwIfAborted(context.signal, 'Connecting');
@@ -133,7 +141,9 @@ export async function runPrepare(
 }
 
 function needsModules(report: HostReport): boolean {
-  return report.steps.some((step) => ['headers', 'modules', 'context-device'].includes(step.id) && step.state !== 'ok');
+  return report.steps.some(
+    (step) => ['headers', 'modules', 'context-device'].includes(step.id) && step.state !== 'ok',
+  );
 }
 
 /** Prebuilt modules when this machine has them for that kernel, otherwise the sources to build them from over there. */

@@ -55,11 +55,15 @@ type Step = (acceptable: readonly string[] | null) => Promise<AnyAuthMethod | un
 
 async function* methods(hop: Hop, prompter: Prompter, tried: string[]): AsyncGenerator<Step, void> {
   const username = hop.user;
-  const accepts = (acceptable: readonly string[] | null, name: string): boolean => acceptable?.includes(name) ?? true;
+  const accepts = (acceptable: readonly string[] | null, name: string): boolean =>
+    acceptable?.includes(name) ?? true;
   yield () => Promise.resolve({ type: 'none', username });
 
   const files = await Promise.all(
-    hop.identityFiles.map(async (path) => ({ path, text: await readFile(path, 'utf8').catch(() => undefined) })),
+    hop.identityFiles.map(async (path) => ({
+      path,
+      text: await readFile(path, 'utf8').catch(() => undefined),
+    })),
   );
   const agentSocket = hop.agentSocket;
   if (agentSocket !== undefined) {
@@ -114,12 +118,20 @@ async function unlock(path: string, text: string, prompter: Prompter): Promise<P
 function answer(
   hop: Hop,
   prompter: Prompter,
-): (name: string, instructions: string, lang: string, prompts: Prompt[], finish: (answers: string[]) => void) => void {
+): (
+  name: string,
+  instructions: string,
+  lang: string,
+  prompts: Prompt[],
+  finish: (answers: string[]) => void,
+) => void {
   return (name, instructions, _lang, prompts, finish) => {
     void (async () => {
       const answers: string[] = [];
       for (const { prompt } of prompts) {
-        const title = [name, instructions, `${hop.user}@${hop.alias}: ${prompt}`].filter((part) => part !== '').join(' — ');
+        const title = [name, instructions, `${hop.user}@${hop.alias}: ${prompt}`]
+          .filter((part) => part !== '')
+          .join(' — ');
         const text = await prompter.password(title);
         if (text === undefined) break; // Fewer answers than questions fail this method, and the next is tried.
         answers.push(text);
@@ -141,11 +153,13 @@ class FilteredAgent extends OpenSSHAgent {
   override getIdentities(done: IdentityCallback<ParsedKey>): void {
     super.getIdentities((error, keys) => {
       const only = this.only;
-      if (error != null || keys === undefined || only === undefined) done(error ?? undefined, keys);
+      if (keys === undefined || only === undefined) done(error ?? undefined, keys);
       else
         done(
           undefined,
-          (keys as readonly unknown[]).filter((key): key is ParsedKey => only.some((k) => k.equals(blobOf(key)))),
+          (keys as readonly unknown[]).filter((key): key is ParsedKey =>
+            only.some((k) => k.equals(blobOf(key))),
+          ),
         );
     });
   }
@@ -159,7 +173,9 @@ function blobOf(key: unknown): Buffer {
 
 async function publicKeys(identityFiles: readonly string[]): Promise<readonly Buffer[]> {
   const texts = await Promise.all(
-    identityFiles.map((path) => readFile(`${path}.pub`, 'utf8').catch(() => readFile(path, 'utf8').catch(() => ''))),
+    identityFiles.map((path) =>
+      readFile(`${path}.pub`, 'utf8').catch(() => readFile(path, 'utf8').catch(() => '')),
+    ),
   );
   return texts.flatMap((text) => {
     const key = utils.parseKey(text);
@@ -167,7 +183,11 @@ async function publicKeys(identityFiles: readonly string[]): Promise<readonly Bu
   });
 }
 
-export function authFailed(hop: Pick<Hop, 'alias' | 'user'>, tried: readonly string[], cause: unknown): SkuaError {
+export function authFailed(
+  hop: Pick<Hop, 'alias' | 'user'>,
+  tried: readonly string[],
+  cause: unknown,
+): SkuaError {
   return new SkuaError(
     {
       code: 'auth-failed',

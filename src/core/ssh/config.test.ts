@@ -6,8 +6,15 @@ import { SkuaError } from '../../../common/base/errors';
 import { parseJump, readSshEnvironment, resolveHops, type Hop } from './config';
 
 /** The hops to `host` under a configuration text, for user `me` with home /home/me. */
-function hops(config: string, host: string, extra: { user?: string; port?: number; identityFile?: string } = {}): readonly Hop[] {
-  return resolveHops({ kind: 'ssh', host, ...extra }, { home: '/home/me', user: 'me', agentSocket: '/run/agent', config });
+function hops(
+  config: string,
+  host: string,
+  extra: { user?: string; port?: number; identityFile?: string } = {},
+): readonly Hop[] {
+  return resolveHops(
+    { kind: 'ssh', host, ...extra },
+    { home: '/home/me', user: 'me', agentSocket: '/run/agent', config },
+  );
 }
 
 function code(action: () => unknown): string {
@@ -73,14 +80,23 @@ Host *
     ['one jump', 'Host t\n ProxyJump j\nHost j\n HostName j.example.org', 't', ['j.example.org', 't']],
     ['two jumps in order', 'Host t\n ProxyJump a,b', 't', ['a', 'b', 't']],
     ['a jump that needs a jump', 'Host t\n ProxyJump b\nHost b\n ProxyJump a', 't', ['a', 'b', 't']],
-    ['an explicit list overrides the last jump’s own', 'Host t\n ProxyJump a,b\nHost b\n ProxyJump x', 't', ['a', 'b', 't']],
+    [
+      'an explicit list overrides the last jump’s own',
+      'Host t\n ProxyJump a,b\nHost b\n ProxyJump x',
+      't',
+      ['a', 'b', 't'],
+    ],
     ['none ends it', 'Host t\n ProxyJump none\nHost *\n ProxyJump j', 't', ['t']],
   ])('%s', (_what, config, host, expected) => {
     expect(hops(config, host).map((hop) => hop.host)).toEqual(expected);
   });
 
   it('takes user and port of a jump from its text', () => {
-    expect(hops('Host t\n ProxyJump carol@j:2200', 't')[0]).toMatchObject({ host: 'j', user: 'carol', port: 2200 });
+    expect(hops('Host t\n ProxyJump carol@j:2200', 't')[0]).toMatchObject({
+      host: 'j',
+      user: 'carol',
+      port: 2200,
+    });
   });
 
   it('refuses loops and ProxyCommand', () => {
@@ -108,11 +124,15 @@ describe('readSshEnvironment', () => {
   it('follows Include, relative and with a wildcard, and goes on globally after it', () => {
     const home = mkdtempSync(join(tmpdir(), 'skua-config-'));
     mkdirSync(join(home, '.ssh', 'conf.d'), { recursive: true });
-    writeFileSync(join(home, '.ssh', 'config'), 'Include conf.d/*.conf missing\nConnectTimeout 7\nHost z\n User zed\n');
+    writeFileSync(
+      join(home, '.ssh', 'config'),
+      'Include conf.d/*.conf missing\nConnectTimeout 7\nHost z\n User zed\n',
+    );
     writeFileSync(join(home, '.ssh', 'conf.d', 'a.conf'), 'Host a\n User ann\n');
     writeFileSync(join(home, '.ssh', 'conf.d', 'b.conf'), 'Host b\n User ben\n');
     const environment = readSshEnvironment({ HOME: home });
-    const user = (host: string): string | undefined => resolveHops({ kind: 'ssh', host }, environment)[0]?.user;
+    const user = (host: string): string | undefined =>
+      resolveHops({ kind: 'ssh', host }, environment)[0]?.user;
     expect([user('a'), user('b'), user('z')]).toEqual(['ann', 'ben', 'zed']);
     expect(resolveHops({ kind: 'ssh', host: 'q' }, environment)[0]?.connectTimeoutMs).toBe(7000);
   });

@@ -43,7 +43,9 @@ export function readSshEnvironment(env: NodeJS.ProcessEnv = process.env): SshEnv
     home,
     user: userInfo().username,
     ...(socket === undefined || socket === '' ? {} : { agentSocket: socket }),
-    config: [join(home, '.ssh', 'config'), '/etc/ssh/ssh_config'].map((path) => readWithIncludes(path, home, 0)).join('\nHost *\n'),
+    config: [join(home, '.ssh', 'config'), '/etc/ssh/ssh_config']
+      .map((path) => readWithIncludes(path, home, 0))
+      .join('\nHost *\n'),
   };
 }
 
@@ -67,7 +69,9 @@ function resolve(
   jumpOverride?: string,
 ): readonly Hop[] {
   if (depth > MAX_HOPS) {
-    throw invalid(`ProxyJump for ${spec.host} leads through more than ${String(MAX_HOPS)} hosts, or back to itself.`);
+    throw invalid(
+      `ProxyJump for ${spec.host} leads through more than ${String(MAX_HOPS)} hosts, or back to itself.`,
+    );
   }
   const settings = config.compute(spec.host, { ignoreCase: true });
   const one = (name: string): string | undefined => {
@@ -93,7 +97,11 @@ function resolve(
     .map(path);
   const agent = one('identityagent');
   const agentSocket =
-    agent === undefined || agent === 'SSH_AUTH_SOCK' ? environment.agentSocket : agent === 'none' ? undefined : path(agent);
+    agent === undefined || agent === 'SSH_AUTH_SOCK'
+      ? environment.agentSocket
+      : agent === 'none'
+        ? undefined
+        : path(agent);
   const hostKeyAlias = one('hostkeyalias');
   const known = many('userknownhostsfile').filter((file) => file !== 'none');
   const target: Hop = {
@@ -101,7 +109,8 @@ function resolve(
     host,
     port,
     user,
-    identityFiles: files.length > 0 ? files : DEFAULT_KEYS.map((name) => join(environment.home, '.ssh', name)),
+    identityFiles:
+      files.length > 0 ? files : DEFAULT_KEYS.map((name) => join(environment.home, '.ssh', name)),
     identitiesOnly: one('identitiesonly')?.toLowerCase() === 'yes',
     ...(agentSocket === undefined ? {} : { agentSocket }),
     ...(hostKeyAlias === undefined ? {} : { hostKeyAlias }),
@@ -174,7 +183,12 @@ function readWithIncludes(path: string, home: string, depth: number): string {
 function globLastSegment(pattern: string): readonly string[] {
   const name = basename(pattern);
   if (!/[*?]/.test(name)) return [pattern];
-  const matcher = new RegExp(`^${name.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`);
+  const matcher = new RegExp(
+    `^${name
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+  );
   try {
     return readdirSync(dirname(pattern))
       .filter((entry) => matcher.test(entry) && !entry.startsWith('.'))

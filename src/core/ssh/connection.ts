@@ -62,7 +62,8 @@ export function openSsh(options: ConnectOptions): Promise<SshConnection> {
     // Errors after `fail` (sockets torn down) have nobody to go to.
     client.on('error', (error: Error & { level?: string; code?: string }) => {
       if (refusal !== undefined) fail(refusal);
-      else if (error.level === 'client-authentication') fail(authFailed({ alias, user: identity.username }, identity.tried, error));
+      else if (error.level === 'client-authentication')
+        fail(authFailed({ alias, user: identity.username }, identity.tried, error));
       else fail(unreachable(options, error.code === undefined ? error.message : explain(error.code), error));
     });
     client.on('close', () => {
@@ -76,7 +77,9 @@ export function openSsh(options: ConnectOptions): Promise<SshConnection> {
     });
     expectAnswer();
     client.connect({
-      ...(options.through === undefined ? { host: options.host, port: options.port } : { sock: options.through }),
+      ...(options.through === undefined
+        ? { host: options.host, port: options.port }
+        : { sock: options.through }),
       username: identity.username,
       readyTimeout: 0,
       keepaliveInterval: (options.keepAliveMs ?? 45_000) / 3,
@@ -147,7 +150,11 @@ export class SshConnection implements Disposable {
   }
 
   /** A terminal on the target, for `skua sandbox shell`. */
-  shell(window: { readonly rows: number; readonly cols: number; readonly term: string }): Promise<ClientChannel> {
+  shell(window: {
+    readonly rows: number;
+    readonly cols: number;
+    readonly term: string;
+  }): Promise<ClientChannel> {
     return this.channel((done) => this.client.shell({ ...window }, done));
   }
 
@@ -181,7 +188,11 @@ export class SshConnection implements Disposable {
    */
   async run(
     script: string,
-    options: { readonly signal: AbortSignal; readonly input?: Buffer; readonly onInput?: (sent: number) => void },
+    options: {
+      readonly signal: AbortSignal;
+      readonly input?: Buffer;
+      readonly onInput?: (sent: number) => void;
+    },
   ): Promise<RemoteResult> {
     throwIfAborted(options.signal, 'The remote command');
     const marker = newMarker();
@@ -192,9 +203,10 @@ export class SshConnection implements Disposable {
     options.signal.addEventListener('abort', abort, { once: true });
     try {
       return await collect(this, channel, marker, options);
+    } catch (error) {
+      throw options.signal.aborted ? cancelled('The remote command') : error;
     } finally {
       options.signal.removeEventListener('abort', abort);
-      if (options.signal.aborted) throw cancelled('The remote command');
     }
   }
 
@@ -220,7 +232,9 @@ export class SshConnection implements Disposable {
     this.client.destroy();
   }
 
-  private channel(open: (done: (error: Error | undefined, channel: ClientChannel) => void) => unknown): Promise<ClientChannel> {
+  private channel(
+    open: (done: (error: Error | undefined, channel: ClientChannel) => void) => unknown,
+  ): Promise<ClientChannel> {
     return new Promise((resolve, reject) => {
       if (this.ended !== null) {
         reject(this.lostError());
@@ -363,7 +377,10 @@ function hostKeyOrder(preferred: readonly string[]): ServerHostKeyAlgorithm[] {
     'rsa-sha2-512',
     'rsa-sha2-256',
   ];
-  return [...all.filter((type) => preferred.includes(type)), ...all.filter((type) => !preferred.includes(type))];
+  return [
+    ...all.filter((type) => preferred.includes(type)),
+    ...all.filter((type) => !preferred.includes(type)),
+  ];
 }
 
 function explain(code: string): string {
@@ -396,7 +413,8 @@ function connectionLost(alias: string, cause: unknown): SkuaError {
     {
       code: 'connection-lost',
       message: `The connection to ${alias} was lost${why}.`,
-      remedy: 'Check the network and that the machine is still up, then run again. What arrived before is kept.',
+      remedy:
+        'Check the network and that the machine is still up, then run again. What arrived before is kept.',
     },
     { cause },
   );
@@ -418,7 +436,8 @@ function connectionRefusedForward(alias: string, cause: Error): SkuaError {
     {
       code: 'export-failed',
       message: `${alias} does not allow a port to be forwarded back to this machine: ${cause.message}.`,
-      remedy: 'Set AllowTcpForwarding to yes on the server, or give an OTLP endpoint that the target can reach itself.',
+      remedy:
+        'Set AllowTcpForwarding to yes on the server, or give an OTLP endpoint that the target can reach itself.',
     },
     { cause },
   );

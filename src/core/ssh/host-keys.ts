@@ -4,7 +4,15 @@ import { dirname } from 'node:path';
 import { SkuaError } from '../../../common/base/errors';
 import type { Prompter } from '../api';
 import type { Hop } from './config';
-import { checkHostKey, fingerprint, keyTypeOf, knownHostLine, knownKeyTypes, parseKnownHosts, type KnownHost } from './known-hosts';
+import {
+  checkHostKey,
+  fingerprint,
+  keyTypeOf,
+  knownHostLine,
+  knownKeyTypes,
+  parseKnownHosts,
+  type KnownHost,
+} from './known-hosts';
 
 /** Decides whether a server is the one it should be. */
 export interface HostKeyPolicy {
@@ -36,8 +44,8 @@ export function pinnedKey(what: string, publicKey: string): HostKeyPolicy {
 export async function knownHostsPolicy(hop: Hop, prompter: Prompter): Promise<HostKeyPolicy> {
   const entries: KnownHost[] = [];
   for (const file of hop.knownHostsFiles) {
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
+    const text = await readFile(file, 'utf8').catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
       throw error;
     });
     entries.push(...parseKnownHosts(text, file));
@@ -50,7 +58,8 @@ export async function knownHostsPolicy(hop: Hop, prompter: Prompter): Promise<Ho
       const verdict = checkHostKey(entries, name, port, key);
       if (verdict.kind === 'known') return;
       if (verdict.kind === 'unknown') {
-        if (!(await prompter.confirmHostKey(hop.alias, keyTypeOf(key), fingerprint(key)))) throw notTrusted(hop, key);
+        if (!(await prompter.confirmHostKey(hop.alias, keyTypeOf(key), fingerprint(key))))
+          throw notTrusted(hop, key);
         await remember(hop, name, port, key);
         return;
       }
@@ -88,6 +97,7 @@ function notTrusted(hop: Hop, key: Buffer): SkuaError {
   return new SkuaError({
     code: 'host-key-unknown',
     message: `The host key of ${hop.alias} (${fingerprint(key)}) was not confirmed.`,
-    remedy: 'Compare the fingerprint with the one its administrator gives you, then connect again and confirm it.',
+    remedy:
+      'Compare the fingerprint with the one its administrator gives you, then connect again and confirm it.',
   });
 }

@@ -1,9 +1,20 @@
 import { utils } from 'ssh2';
 import { describe, expect, it } from 'vitest';
-import { checkHostKey, fingerprint, hostEntryName, keyTypeOf, knownHostLine, knownKeyTypes, parseKnownHosts } from './known-hosts';
+import {
+  checkHostKey,
+  fingerprint,
+  hostEntryName,
+  keyTypeOf,
+  knownHostLine,
+  knownKeyTypes,
+  parseKnownHosts,
+} from './known-hosts';
 
 function newKey(type: 'ed25519' | 'ecdsa' = 'ed25519'): { line: string; blob: Buffer } {
-  const pair = type === 'ed25519' ? utils.generateKeyPairSync('ed25519') : utils.generateKeyPairSync('ecdsa', { bits: 256 });
+  const pair =
+    type === 'ed25519'
+      ? utils.generateKeyPairSync('ed25519')
+      : utils.generateKeyPairSync('ecdsa', { bits: 256 });
   const line = pair.public.split(' ').slice(0, 2).join(' ');
   return { line, blob: Buffer.from(line.split(' ')[1] ?? '', 'base64') };
 }
@@ -28,7 +39,13 @@ describe('known_hosts', () => {
     ['wildcard does not match the bare domain', `*.example.org ${key.line}`, 'example.org', 22, 'unknown'],
     ['negated pattern', `*.example.org,!bad.example.org ${key.line}`, 'bad.example.org', 22, 'unknown'],
     ['no entry', '', 'example.org', 22, 'unknown'],
-    ['comment and damaged lines', `# x\nexample.org\nexample.org ssh-ed25519 AAAA`, 'example.org', 22, 'unknown'],
+    [
+      'comment and damaged lines',
+      `# x\nexample.org\nexample.org ssh-ed25519 AAAA`,
+      'example.org',
+      22,
+      'unknown',
+    ],
     ['changed', `example.org ${other.line}`, 'example.org', 22, 'changed'],
     ['another type is not a change', `example.org ${ecdsa.line}`, 'example.org', 22, 'unknown'],
     ['several keys', `example.org ${other.line}\nexample.org ${key.line}`, 'example.org', 22, 'known'],
@@ -39,13 +56,19 @@ describe('known_hosts', () => {
   });
 
   it('names file and line of the recorded key', () => {
-    const found = checkHostKey(parseKnownHosts(`\n# c\nexample.org ${other.line}\n`, '/h/kh'), 'example.org', 22, key.blob);
+    const found = checkHostKey(
+      parseKnownHosts(`\n# c\nexample.org ${other.line}\n`, '/h/kh'),
+      'example.org',
+      22,
+      key.blob,
+    );
     expect(found).toMatchObject({ kind: 'changed', recorded: { file: '/h/kh', line: 3 } });
   });
 
   it('matches the hashed entries that it writes, with and without port', () => {
     const salt = Buffer.alloc(20, 7);
-    const text = knownHostLine('example.org', 22, key.blob, salt) + knownHostLine('example.org', 2222, other.blob, salt);
+    const text =
+      knownHostLine('example.org', 22, key.blob, salt) + knownHostLine('example.org', 2222, other.blob, salt);
     expect(text).not.toContain('example');
     expect(verdict(text, 'example.org', 22, key.blob)).toBe('known');
     expect(verdict(text, 'example.org', 2222, key.blob)).toBe('changed');
@@ -58,7 +81,9 @@ describe('known_hosts', () => {
     expect(verdict(text, 'example.org', 22, Buffer.from(blob, 'base64'))).toBe('known');
     expect(verdict(text, 'example.com', 22, Buffer.from(blob, 'base64'))).toBe('unknown');
     // As ssh-keygen -l prints it.
-    expect(fingerprint(Buffer.from(blob, 'base64'))).toBe('SHA256:Gzqr7cUPq8qRNOpYh3PmsRe5D+CPXolyNOhkuZtUbUY');
+    expect(fingerprint(Buffer.from(blob, 'base64'))).toBe(
+      'SHA256:Gzqr7cUPq8qRNOpYh3PmsRe5D+CPXolyNOhkuZtUbUY',
+    );
   });
 
   it('tells the types to ask a host for first', () => {

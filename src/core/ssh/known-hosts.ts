@@ -25,8 +25,9 @@ export type HostKeyVerdict =
 export function parseKnownHosts(text: string, file: string): readonly KnownHost[] {
   return text.split('\n').flatMap((raw, index) => {
     const fields = raw.trim().split(/\s+/);
-    if (fields[0] === undefined || fields[0] === '' || fields[0].startsWith('#')) return [];
-    const marker = fields[0].startsWith('@') ? fields.shift()?.slice(1) : undefined;
+    const first = fields[0] ?? '';
+    if (first === '' || first.startsWith('#')) return [];
+    const marker = first.startsWith('@') ? fields.shift()?.slice(1) : undefined;
     const [hosts, keyType, base64] = fields;
     if (hosts === undefined || keyType === undefined || base64 === undefined) return [];
     const key = Buffer.from(base64, 'base64');
@@ -47,7 +48,9 @@ export function checkHostKey(
   key: Buffer,
 ): HostKeyVerdict {
   const name = hostEntryName(host, port);
-  const mine = entries.filter((entry) => entry.marker !== 'cert-authority' && matchesHosts(entry.hosts, name));
+  const mine = entries.filter(
+    (entry) => entry.marker !== 'cert-authority' && matchesHosts(entry.hosts, name),
+  );
   const revoked = mine.find((entry) => entry.marker === 'revoked' && entry.key.equals(key));
   if (revoked !== undefined) return { kind: 'revoked', recorded: revoked };
   const good = mine.filter((entry) => entry.marker === undefined);
@@ -72,7 +75,8 @@ export function hostEntryName(host: string, port: number): string {
 /** The line, with newline, that records a key. `salt` (20 random bytes) given: the host name is hashed (HashKnownHosts yes). */
 export function knownHostLine(host: string, port: number, key: Buffer, salt?: Buffer): string {
   const name = hostEntryName(host, port);
-  const hosts = salt === undefined ? name : `|1|${salt.toString('base64')}|${hashName(name, salt).toString('base64')}`;
+  const hosts =
+    salt === undefined ? name : `|1|${salt.toString('base64')}|${hashName(name, salt).toString('base64')}`;
   return `${hosts} ${keyTypeOf(key)} ${key.toString('base64')}\n`;
 }
 
@@ -91,7 +95,11 @@ export function keyTypeOf(key: Buffer): string {
 function matchesHosts(hosts: string, name: string): boolean {
   if (hosts.startsWith('|1|')) {
     const [salt, hash] = hosts.slice(3).split('|');
-    return salt !== undefined && hash !== undefined && hashName(name, Buffer.from(salt, 'base64')).toString('base64') === hash;
+    return (
+      salt !== undefined &&
+      hash !== undefined &&
+      hashName(name, Buffer.from(salt, 'base64')).toString('base64') === hash
+    );
   }
   let matched = false;
   for (const pattern of hosts.toLowerCase().split(',')) {
@@ -108,6 +116,9 @@ function hashName(name: string, salt: Buffer): Buffer {
 }
 
 function wildcard(pattern: string): RegExp {
-  const source = pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${source}$`);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens a sampled span and waits in one system call until it is killed. Prints "waiting" before. Built with -I of skua.h. */
+/* Opens a sampled span and waits in one system call until it is killed. Prints "waiting" before. Built with
+ * -I of skua.h. */
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
