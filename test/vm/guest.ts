@@ -6,9 +6,9 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CoreContext } from '../../src/core/api';
+import { KERNEL_GUEST } from './instance';
 
 export const REPOSITORY = join(import.meta.dirname, '../..');
-const SANDBOX_NAME = 'test-kernel';
 
 export interface RunResult {
   readonly code: number | null;
@@ -91,9 +91,9 @@ async function ownSandbox(): Promise<Login> {
   const { loginKeyPath } = await import('../../src/core/sandbox/files');
   const { GUEST_USER } = await import('../../src/core/sandbox/definition');
   const context = quietContext();
-  const connection = await startSandbox(SANDBOX_NAME, context);
+  const connection = await startSandbox(KERNEL_GUEST, context);
   await connection.dispose();
-  const status = await sandboxStatus(SANDBOX_NAME);
+  const status = await sandboxStatus(KERNEL_GUEST);
   if (status.sshPort === undefined) throw new Error('the sandbox runs but has no port');
   return {
     host: '127.0.0.1',
@@ -101,7 +101,7 @@ async function ownSandbox(): Promise<Login> {
     key: loginKeyPath(),
     user: GUEST_USER,
     consoleFile: status.consoleFile,
-    close: () => resetSandbox(SANDBOX_NAME, context),
+    close: () => resetSandbox(KERNEL_GUEST, context),
   };
 }
 

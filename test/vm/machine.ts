@@ -14,9 +14,9 @@ import { consoleFile, sandboxStatus, startSandbox } from '../../src/core/sandbox
 import { SpanCollector } from '../../src/core/session/collector';
 import { startRun } from '../../src/core/session/run';
 import type { SshConnection } from '../../src/core/ssh/connection';
+import { SESSION_GUEST } from './instance';
 
-export const INSTANCE = 'test-session';
-export const SANDBOX: TargetSpec = { kind: 'sandbox', name: INSTANCE };
+export const SANDBOX: TargetSpec = { kind: 'sandbox', name: SESSION_GUEST };
 
 /** What a guest's kernel says when something is wrong with it. */
 export const KERNEL_TROUBLE =
@@ -50,10 +50,10 @@ export function vmContext(
 
 export async function openMachine(): Promise<Machine> {
   const context = vmContext();
-  const ssh = await startSandbox(INSTANCE, context);
-  const { sshPort } = await sandboxStatus(INSTANCE);
+  const ssh = await startSandbox(SESSION_GUEST, context);
+  const { sshPort } = await sandboxStatus(SESSION_GUEST);
   if (sshPort === undefined) throw new Error('the sandbox was started and does not run');
-  const before = (await readFile(consoleFile(INSTANCE), 'utf8')).length;
+  const before = (await readFile(consoleFile(SESSION_GUEST), 'utf8')).length;
   return {
     ssh,
     sshPort,
@@ -65,7 +65,7 @@ export async function openMachine(): Promise<Machine> {
         );
       return result.stdout.toString('utf8');
     },
-    kernelLog: async () => (await readFile(consoleFile(INSTANCE), 'utf8')).slice(before),
+    kernelLog: async () => (await readFile(consoleFile(SESSION_GUEST), 'utf8')).slice(before),
     close: () => ssh.dispose(),
   };
 }

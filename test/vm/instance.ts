@@ -1,0 +1,7 @@
+/** Names of the guests that these tests boot. SKUA_TEST_INSTANCE lets several checkouts test at the same time. */
+const PREFIX = process.env['SKUA_TEST_INSTANCE'] ?? 'test';
+
+/** For the tests that reach the guest through the product's own code. */
+export const SESSION_GUEST = `${PREFIX}-session`;
+/** For the tests of kernel modules and clients, which load and unload as they please. */
+export const KERNEL_GUEST = `${PREFIX}-kernel`;
