@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "skua.h"
+#include "record.h"
 
 static atomic_int armed, refused;
 static pthread_barrier_t all_tried;

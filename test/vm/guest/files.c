@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "skua.h"
+#include "record.h"
 
 static char said[16][256];
 static int count;

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "skua.h"
+#include "record.h"
 
 static void try_write(const char *name, const void *bytes, size_t size)
 {

@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "skua.h"
+#include "record.h"
 
 static void invisible(const char *role)
 {

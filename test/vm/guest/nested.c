@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/stat.h>
 
-#include "skua.h"
+#include "record.h"
 
 static pthread_mutex_t print_lock = PTHREAD_MUTEX_INITIALIZER;
 

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "skua.h"
+#include "record.h"
 
 /* bx, bp, r12-r15 = 0x1111…, 0x2222…, 0xcccc… to 0xffff…; returns the address after the syscall instruction.
  */

@@ -4,7 +4,7 @@
  */
 #include <sys/syscall.h>
 
-#include "skua.h"
+#include "record.h"
 
 int main(void)
 {

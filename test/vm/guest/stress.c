@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "skua.h"
+#include "record.h"
 
 static atomic_long threads_made, processes_made;
 static time_t deadline;

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "skua.h"
+#include "record.h"
 
 int main(int argc, char **argv)
 {
