@@ -1,6 +1,6 @@
 // Bundles every runtime into dist/, one bundle per runtime with its own target.  usage: node tools/build.mjs [--watch] [--dev]
 import { build, context } from 'esbuild';
-import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const watch = process.argv.includes('--watch');
 const dev = watch || process.argv.includes('--dev');
@@ -58,6 +58,25 @@ mkdirSync('dist', { recursive: true });
 if (watch) {
   for (const b of bundles) await (await context(b)).watch();
 } else {
-  for (const b of bundles) await build(b);
+  const inputs = [];
+  for (const b of bundles) {
+    const { metafile } = await build({ ...b, metafile: true });
+    inputs.push(...Object.keys(metafile.inputs));
+  }
+  writeFileSync('dist/npm-packages.LEGAL.txt', licenceTexts(inputs));
   if (existsSync('dist/cli.js')) chmodSync('dist/cli.js', 0o755);
+}
+
+/** Name, version, licence and licence text of every npm package that a bundle contains a file of. */
+function licenceTexts(files) {
+  const folders = new Set(files.map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]));
+  folders.delete(undefined);
+  const parts = [...folders].map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8'));
+    const texts = readdirSync(folder)
+      .filter((file) => /^(licen[cs]e|copying|notice)/i.test(file))
+      .map((file) => readFileSync(`${folder}/${file}`, 'utf8').trim());
+    return `${name} ${version} (${license ?? 'see below'})\n\n${texts.join('\n\n')}\n`;
+  });
+  return parts.sort().join(`\n${'='.repeat(80)}\n\n`);
 }

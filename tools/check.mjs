@@ -12,6 +12,7 @@ const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--d
   .split('\n')
   .filter((f) => f !== '' && !f.startsWith('test/fixtures/ctf'));
 const shell = files.filter((f) => f.endsWith('.sh') || f === '.ci/run');
+const markdown = files.filter((f) => f.endsWith('.md'));
 const cSources = files.filter((f) => /\.(c|h|cc|cpp|hpp)$/.test(f) && !f.startsWith('kernel/'));
 
 const bin = (name) => `node_modules/.bin/${name}`;
@@ -22,6 +23,7 @@ const checks = {
   format: [bin('prettier'), [fix ? '--write' : '--check', '--log-level=warn', '.']],
   imports: ['node', ['tools/check-imports.mjs']],
   'dead-code': [bin('knip'), []],
+  links: ['node', ['tools/markdown-links.mjs', ...markdown]],
   shell: ['shellcheck', ['-x', ...shell]],
   'c-format': ['clang-format', [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...cSources]],
 };

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only or LGPL-2.1-only) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR LGPL-2.1-only) */
 /*
  * skua/skua.h
  *

@@ -1,0 +1,4 @@
+export function brokenLinks(
+  files: readonly string[],
+  exists?: (path: string) => boolean,
+): readonly string[];
