@@ -4,7 +4,7 @@
  */
 const inRoom = (room) => `^${room}/`;
 /** The editor's API is a module that only its extension host provides; it resolves to its types, or not at all. */
-const vscode = '^vscode$|^node_modules/@types/vscode/';
+const vscode = '^vscode$|(^|/)node_modules/@types/vscode/';
 const tests = '(\\.test\\.ts$)|(^test/)|(^bench/)|(^tools/)';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -16,7 +16,7 @@ module.exports = {
         'common/ runs in the editor, in a browser and on the target: no vscode, no node:, no other room.',
       severity: 'error',
       from: { path: inRoom('common'), pathNot: tests },
-      to: { pathNot: ['^common/', '^node_modules/(apache-arrow|@msgpack/msgpack)/'] },
+      to: { pathNot: ['^common/', '(^|/)node_modules/(apache-arrow|@msgpack/msgpack)/'] },
     },
     {
       name: 'agent-imports-common-and-node',
@@ -68,6 +68,16 @@ module.exports = {
       severity: 'error',
       from: { path: '^remote-agent/', pathNot: ['^remote-agent/host/', tests] },
       to: { path: '^remote-agent/host/verbs' },
+    },
+    {
+      name: 'clients-know-nothing-of-the-app',
+      comment:
+        'Users load them into their programs. The C and C++ ones are checked by tools/check-imports.mjs.',
+      severity: 'error',
+      from: { path: inRoom('clients'), pathNot: tests },
+      to: {
+        pathNot: ['^clients/', '(^|/)node_modules/(jaeger-client|opentracing)/', '^[^/.]+$'],
+      },
     },
     {
       name: 'no-cycles',

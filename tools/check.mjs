@@ -12,6 +12,7 @@ const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--d
   .split('\n')
   .filter((f) => f !== '' && !f.startsWith('test/fixtures/ctf'));
 const shell = files.filter((f) => f.endsWith('.sh') || f === '.ci/run');
+const kernel = files.filter((f) => /^kernel\/.*\.([ch]|patch)$/.test(f));
 const markdown = files.filter((f) => f.endsWith('.md'));
 const cSources = files.filter((f) => /\.(c|h|cc|cpp|hpp)$/.test(f) && !f.startsWith('kernel/'));
 
@@ -26,6 +27,7 @@ const checks = {
   links: ['node', ['tools/markdown-links.mjs', ...markdown]],
   shell: ['shellcheck', ['-x', ...shell]],
   'c-format': ['clang-format', [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...cSources]],
+  'kernel-style': ['node', ['tools/check-kernel-style.mjs', ...kernel]],
 };
 
 const failed = [];

@@ -26,7 +26,9 @@ describe('brokenLinks', () => {
 
   it('accepts what is there: files, folders, headings', () => {
     writeFileSync(join(folder, 'b.md'), '# One `two`, three!\n\n## Same\n\n## Same\n');
-    expect(broken('[a](b.md) [b](b.md#one-two-three) [c](b.md#same-1) [d](./) [e](#here)\n# Here\n')).toEqual([]);
+    expect(broken('[a](b.md) [b](b.md#one-two-three) [c](b.md#same-1) [d](./) [e](#here)\n# Here\n')).toEqual(
+      [],
+    );
   });
 
   it('finds headings that are not there', () => {
@@ -35,6 +37,8 @@ describe('brokenLinks', () => {
   });
 
   it('leaves other schemes and code alone', () => {
-    expect(broken('[a](https://example.org/x) [b](mailto:x@y) `[c](gone)`\n```\n[d](gone)\n```\n')).toEqual([]);
+    expect(broken('[a](https://example.org/x) [b](mailto:x@y) `[c](gone)`\n```\n[d](gone)\n```\n')).toEqual(
+      [],
+    );
   });
 });

@@ -72,7 +72,15 @@ function withPictures(markdown) {
 
 /** Copyright notices of what tools/build-native.sh links statically, as Debian keeps them. */
 function linkedLicences() {
-  const packages = ['libc6-dev', 'libdw-dev', 'zlib1g-dev', 'liblzma-dev', 'libbz2-dev', 'libzstd-dev', 'gcc-12-base'];
+  const packages = [
+    'libc6-dev',
+    'libdw-dev',
+    'zlib1g-dev',
+    'liblzma-dev',
+    'libbz2-dev',
+    'libzstd-dev',
+    'gcc-12-base',
+  ];
   return packages
     .map((name) => {
       const path = `/usr/share/doc/${name}/copyright`;
