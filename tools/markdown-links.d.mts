@@ -1,4 +1,1 @@
-export function brokenLinks(
-  files: readonly string[],
-  exists?: (path: string) => boolean,
-): readonly string[];
+export function brokenLinks(files: readonly string[], exists?: (path: string) => boolean): readonly string[];
