@@ -4,7 +4,7 @@
 # Builds Skua's LTTng modules: unmodified lttng-modules + kernel/patches + kernel/overlay.
 #
 #   build.sh --source DIR_OR_DEB --headers KERNEL_BUILD_DIR --out DIR [--work DIR] [--jobs N] [--stock]
-#   build.sh --hash
+#   build.sh [--stock] --hash
 #
 #   --source   the lttng-modules tree of UPSTREAM (verified by checksum), or the Debian package it comes in
 #   --headers  the kernel's build folder (/lib/modules/RELEASE/build), or one below another root folder
@@ -12,7 +12,7 @@
 #   --work     where to build; kept afterwards, so that a second build compiles only what changed (default: temporary)
 #   --stock    builds the unmodified modules instead, same probes but Skua's: what tests and benchmarks compare with
 #   --hash     prints the hash of everything that goes into the modules but the kernel: a cache key, and the second word of
-#              /proc/skua/abi
+#              /proc/skua/abi. After --stock: that of the unmodified modules
 #
 # Needs bash, make, gcc, patch and coreutils; dpkg-deb when the source is a package. Runs as any user.
 set -euo pipefail
@@ -34,6 +34,11 @@ tree_hash() {
 source_hash() {
   {
     echo "$TREE_SHA256"
+    if [ -n "$stock" ]; then
+      sha256sum <"$here/overlay/src/probes/Kbuild"
+      sha256sum <"$here/build.sh"
+      return
+    fi
     tree_hash "$here/patches"
     tree_hash "$here/overlay"
     tree_hash "$here/include"
