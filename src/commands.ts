@@ -17,6 +17,7 @@ export const COMMANDS = {
   targetsSetDefault: 'skua.targets.setDefault',
   targetsDoctor: 'skua.targets.doctor',
   targetsShell: 'skua.targets.shell',
+  targetsUnprepare: 'skua.targets.unprepare',
   targetsRemoveAgent: 'skua.targets.removeAgent',
   sandboxStart: 'skua.sandbox.start',
   sandboxStop: 'skua.sandbox.stop',

@@ -9,7 +9,7 @@ import {
   stopSandbox,
   type SandboxStatus,
 } from './core/sandbox/instance';
-import { doctor, prepare, removeAgent } from './core/session/host';
+import { doctor, prepare, removeAgent, unprepare } from './core/session/host';
 import { startRun } from './core/session/run';
 import { shellCommand } from './core/session/shell';
 import type { StartRun } from './runs/liveRun';
@@ -18,6 +18,8 @@ export interface CoreServices {
   readonly startRun: StartRun;
   doctor(target: TargetSpec, context: CoreContext): Promise<HostReport>;
   prepare(target: TargetSpec, context: CoreContext): Promise<HostReport>;
+  /** Undoes what `prepare` has done; the report says what could not be undone. */
+  unprepare(target: TargetSpec, context: CoreContext): Promise<HostReport>;
   removeAgent(target: TargetSpec, context: CoreContext): Promise<void>;
   /** Program and arguments of an interactive shell on the target. */
   shellCommand(target: TargetSpec): Promise<{ readonly file: string; readonly args: readonly string[] }>;
@@ -34,6 +36,7 @@ export const core: CoreServices = {
   startRun,
   doctor,
   prepare,
+  unprepare,
   removeAgent,
   shellCommand,
   sandbox: {

@@ -19,6 +19,8 @@ export interface StepReport {
   /** For `fixable`: what `prepare` will do. For `failed`: what the user can do. */
   readonly remedy?: string;
   readonly error?: SkuaErrorData;
+  /** Only in the answer to `unprepare`: what this step had done could not be undone, for the reason in `error`. */
+  readonly undone?: false;
 }
 
 export interface HostReport {

@@ -131,6 +131,8 @@ interface FakeHost {
   readonly facts: Facts;
   readonly commands: string[];
   readonly files: Map<string, string>;
+  /** What `lttng list` answers: session elements. */
+  sessions: string;
 }
 
 const OK: RunResult = { code: 0, signal: null, stdout: '', stderr: '' };
@@ -161,7 +163,7 @@ function fakeHost(
     if (file === 'sudo' && command !== 'sudo -n true') commands.push(command);
     if (command === 'lttng --version')
       return Promise.resolve({ ...OK, stdout: 'lttng (LTTng Trace Control) 2.13.9' });
-    if (command === 'lttng --mi xml list') return Promise.resolve({ ...OK, stdout: REPLY(sessions) });
+    if (command === 'lttng --mi xml list') return Promise.resolve({ ...OK, stdout: REPLY(fake.sessions) });
     if (command === 'lttng --mi xml list --kernel') {
       return Promise.resolve({
         ...OK,
@@ -187,9 +189,10 @@ function fakeHost(
     if (file === 'mokutil') return Promise.resolve({ ...OK, code: 127 });
     return Promise.resolve(OK);
   };
-  return {
+  const fake: FakeHost = {
     commands,
     files,
+    sessions,
     facts: {
       run: runCommand,
       uid: 1000,
@@ -207,6 +210,7 @@ function fakeHost(
       hasProgram: () => Promise.resolve(true),
     },
   };
+  return fake;
 }
 
 describe('Host', () => {
@@ -279,6 +283,19 @@ describe('Host', () => {
     await host(fake).unprepare(run);
     expect(fake.commands).toContain('rmmod skua');
     expect(fake.files.has('/proc/skua/abi')).toBe(false);
+  });
+
+  it('keeps in mind what could not be undone', async () => {
+    const fake = fakeHost();
+    await host(fake).prepare({ modulesDir: folder }, run);
+    fake.files.set('/proc/modules', 'skua 16384 0 - Live 0x0 (OE)\n');
+    fake.sessions = '<sessions><session><name>prod</name><enabled>true</enabled></session></sessions>';
+    const stuck = (await host(fake).unprepare(run)).steps.find((step) => step.undone === false);
+    expect(stuck).toMatchObject({ id: 'modules', error: { code: 'module-in-use' } });
+    expect(fake.commands).not.toContain('rmmod skua');
+    fake.sessions = '<sessions/>';
+    expect((await host(fake).unprepare(run)).steps.filter((step) => step.undone === false)).toEqual([]);
+    expect(fake.commands).toContain('rmmod skua');
   });
 
   it('refuses to touch modules that sessions record with', async () => {

@@ -39,7 +39,8 @@ export class Host {
 
   async unprepare(run: StepRun): Promise<HostReport> {
     const reports = await undoSteps(this.steps({}), run);
-    if (!reports.some((step) => step.state === 'failed')) await this.store.clear();
+    // What is still to be undone must stay written down.
+    if (!reports.some((step) => step.undone === false)) await this.store.clear();
     return await this.report(reports);
   }
 

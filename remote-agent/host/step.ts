@@ -91,7 +91,8 @@ export async function undoSteps(steps: readonly Step[], run: StepRun): Promise<S
       await step.undo(run);
     } catch (thrown) {
       const error = toSkuaError(thrown);
-      failures.set(step.id, report(step, { state: 'failed', found: error.message, error: error.toData() }));
+      const failed = report(step, { state: 'failed', found: error.message, error: error.toData() });
+      failures.set(step.id, { ...failed, undone: false });
     }
   }
   return (await checkSteps(steps)).map((after) => failures.get(after.id as StepId) ?? after);

@@ -24,7 +24,11 @@ export async function startLiveRun(
   run: LiveRun,
   listener: RunListener,
 ): Promise<void> {
-  await explainSandbox(services, run);
+  try {
+    await explainSandbox(services, run);
+  } catch (thrown) {
+    throw run.fail(thrown);
+  }
   if (run.resolved.openTimeline)
     services.panels.show(run, { file: services.traces.plannedFile(run).toString() });
   await runTask(

@@ -201,7 +201,8 @@ export class LiveRun implements TraceModel, vscode.Disposable {
     };
   }
 
-  private fail(thrown: unknown): SkuaError {
+  /** The run is over because of this error; an earlier end stays. Returns it as a SkuaError. */
+  fail(thrown: unknown): SkuaError {
     const error = toSkuaError(thrown);
     if (!this.over) {
       const text = error.code === 'cancelled' ? 'Stopped before the program ran' : error.message;

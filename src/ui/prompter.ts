@@ -42,6 +42,6 @@ export function describeSteps(report: HostReport): string {
     '',
     ...lines,
     '',
-    'Every step can be undone with "Skua: Remove Agent from Target".',
+    'Every step can be undone with "Skua: Undo Host Preparation".',
   ].join('\n');
 }

@@ -65,6 +65,12 @@ export class TargetsView implements vscode.TreeDataProvider<Node>, vscode.Dispos
     this.refresh();
   }
 
+  /** What was found is no longer so. */
+  forgetReport(target: TargetSpec): void {
+    this.reports.delete(formatTarget(target));
+    this.refresh();
+  }
+
   async targets(): Promise<readonly TargetNode[]> {
     const statuses = await this.core.sandbox.list();
     const main =

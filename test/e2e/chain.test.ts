@@ -1,16 +1,44 @@
-/** The whole chain, nothing recorded before: F5 on the sample → live timeline → click on a `write` system call → exactly its line. */
+/**
+ * The whole chain, nothing recorded before: F5 on the sample → the sandbox is built → live timeline → click on a `write` system call →
+ * exactly its line.
+ */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { repoRoot } from '../../tools/editor/server';
 import { Editor } from './editor';
+import { COLD_BUILD_MS, expectHealthyKernel, GUEST_TARGET, noGuest } from './guest';
 import { findSpan, stageOf } from './timelinePage';
 
 const CLIENTS = path.join(repoRoot, 'dist/clients');
+/** Enough for some seconds of running under emulation, so that "live" can be told from "at the end". */
+const ORDERS = '60';
 let folder: string;
 let editor: Editor;
+
+interface LaunchFile {
+  readonly configurations: { target: string; args: string[] }[];
+}
+
+/** The sample as it is shipped, but on a guest of the tests' own and with more orders. */
+function copySample(): string {
+  const copy = path.join(mkdtempSync(path.join(tmpdir(), 'skua-chain-')), 'sample');
+  cpSync(path.join(repoRoot, 'examples/sample'), copy, {
+    recursive: true,
+    filter: (file) => !/\/checkout$|\/journal\.\w+$/.test(file),
+  });
+  const launchFile = path.join(copy, '.vscode/launch.json');
+  const launch = JSON.parse(readFileSync(launchFile, 'utf8')) as LaunchFile;
+  for (const configuration of launch.configurations) {
+    expect(configuration).toMatchObject({ target: 'sandbox', args: ['--orders', '20'] });
+    configuration.target = GUEST_TARGET;
+    configuration.args = ['--orders', ORDERS];
+  }
+  writeFileSync(launchFile, JSON.stringify(launch, null, 2));
+  return copy;
+}
 
 /** Line of the only line of the sample that contains `text`. */
 function sampleLine(text: string): number {
@@ -20,12 +48,38 @@ function sampleLine(text: string): number {
   return found[0] as number;
 }
 
+/** State and counts of the timeline at one instant. */
+async function timelineNow(): Promise<{
+  readonly state: string;
+  readonly detail: string;
+  readonly calls: number;
+}> {
+  const [state, detail, counts] = await editor
+    .timeline()
+    .locator('.toolbar')
+    .evaluate((toolbar) => {
+      const status = toolbar.querySelector<HTMLElement>('.run-state');
+      return [
+        status?.textContent ?? '',
+        status?.title ?? '',
+        toolbar.querySelector('.counts')?.textContent ?? '',
+      ] as const;
+    });
+  return {
+    state,
+    detail,
+    calls: Number(/([\d,]+) system calls?/.exec(counts)?.[1]?.replaceAll(',', '') ?? 0),
+  };
+}
+
+async function startSample(): Promise<void> {
+  await editor.openFile('checkout.cpp');
+  await editor.page.keyboard.press('F5');
+}
+
 beforeAll(async () => {
-  folder = path.join(mkdtempSync(path.join(tmpdir(), 'skua-chain-')), 'sample');
-  cpSync(path.join(repoRoot, 'examples/sample'), folder, {
-    recursive: true,
-    filter: (file) => !/\/checkout$|\/journal\.\w+$/.test(file),
-  });
+  await noGuest();
+  folder = copySample();
   execFileSync('make', ['-s', '-C', folder], {
     env: { ...process.env, SKUA_CLIENTS: CLIENTS },
     stdio: 'inherit',
@@ -44,6 +98,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await editor.close();
+  await noGuest();
   rmSync(path.dirname(folder), { recursive: true, force: true });
 });
 
@@ -53,46 +108,64 @@ afterEach(async ({ task }) => {
 });
 
 describe('F5 on the sample', () => {
-  it('shows spans while the program runs, and the exact line of a write that is clicked', async () => {
-    const { page } = editor;
-    await editor.openFile('checkout.cpp');
-    await page.keyboard.press('F5');
+  it('asks before it builds the sandbox, and takes no for an answer', async () => {
+    await startSample();
+    await editor.dialog('Skua will build its sandbox').waitFor({ timeout: 90_000 });
+    await editor.screenshot('sandbox-question');
+    await editor.answer('Skua will build its sandbox', 'Cancel');
+    await editor.page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
+    // To have said no is not an error.
+    expect(await editor.page.locator('.notification-toast').count()).toBe(0);
+  });
 
-    const timeline = editor.timeline();
-    const state = timeline.locator('.run-state');
-    const counts = timeline.locator('.counts');
-    const calls = async (): Promise<number> =>
-      Number(/([\d,]+) system calls?/.exec(await counts.innerText())?.[1]?.replaceAll(',', '') ?? 0);
-    await state.filter({ hasText: /Running|Live/i }).waitFor({ timeout: 240_000 });
-    // Live: system calls are there before the program has ended.
-    await expect.poll(calls, { timeout: 60_000 }).toBeGreaterThan(0);
-    const first = await calls();
-    expect(await state.innerText()).toMatch(/Running|Live/i);
-    await editor.screenshot('live');
+  it(
+    'shows spans while the program runs, and the exact line of a write that is clicked',
+    async () => {
+      const { page } = editor;
+      await startSample();
+      await editor.answer('Skua will build its sandbox', 'Build Sandbox', 90_000);
+      // What takes long says what it is doing.
+      await editor.toast(/Skua: Run with kernel tracing.*\w/).waitFor({ timeout: 30_000 });
+      await editor.screenshot('sandbox-progress');
 
-    await state.filter({ hasText: 'Ended' }).waitFor({ timeout: 120_000 });
-    expect(await calls()).toBeGreaterThanOrEqual(first);
-    // When the session has ended, VS Code gives the keyboard back to the editor.
-    await page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
-    await page.waitForTimeout(1500);
-    // Room for the timeline, as a person would make it.
-    await editor.command('View: Toggle Panel Visibility');
+      const state = editor.timeline().locator('.run-state');
+      await state.filter({ hasText: /Live|Failed/ }).waitFor({ timeout: COLD_BUILD_MS });
+      // Live: calls arrive, and more of them, while the program has not ended.
+      await expect.poll(async () => (await timelineNow()).calls, { timeout: 60_000 }).toBeGreaterThan(0);
+      const early = await timelineNow();
+      await editor.screenshot('live');
+      await expect
+        .poll(async () => (await timelineNow()).calls, { timeout: 20_000 })
+        .toBeGreaterThan(early.calls);
+      const later = await timelineNow();
+      for (const now of [early, later])
+        expect(now).toMatchObject({ state: 'Live', detail: expect.stringMatching(/process \d+/) as string });
 
-    const { x, y } = await findSpan(editor, 'name:write journal.log is:syscall');
-    await page.keyboard.press('Escape');
-    await stageOf(editor).click({ position: { x, y } });
-    const active = page
-      .locator('.editor-group-container', {
-        has: page.locator('.tab.active[data-resource-name="checkout.cpp"]'),
-      })
-      .locator('.monaco-editor .margin .line-numbers.active-line-number')
-      .first();
-    await expect
-      .poll(() => active.innerText(), { timeout: 15_000 })
-      .toBe(String(sampleLine('write(journal, entry')));
-    await page.waitForTimeout(2000);
-    await editor.screenshot('chain');
-  }, 480_000);
+      await state.filter({ hasText: 'Ended' }).waitFor({ timeout: 120_000 });
+      expect((await timelineNow()).calls).toBeGreaterThan(later.calls);
+      // When the session has ended, VS Code gives the keyboard back to the editor.
+      await page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
+      await page.waitForTimeout(1500);
+      // Room for the timeline, as a person would make it.
+      await editor.command('View: Toggle Panel Visibility');
+
+      const { x, y } = await findSpan(editor, 'name:write journal.log is:syscall');
+      await page.keyboard.press('Escape');
+      await stageOf(editor).click({ position: { x, y } });
+      const active = page
+        .locator('.editor-group-container', {
+          has: page.locator('.tab.active[data-resource-name="checkout.cpp"]'),
+        })
+        .locator('.monaco-editor .margin .line-numbers.active-line-number')
+        .first();
+      await expect
+        .poll(() => active.innerText(), { timeout: 15_000 })
+        .toBe(String(sampleLine('write(journal, entry')));
+      await page.waitForTimeout(2000);
+      await editor.screenshot('chain');
+    },
+    COLD_BUILD_MS + 300_000,
+  );
 
   it('keeps the trace and the program’s output', async () => {
     await editor.page.locator('.activitybar a.action-label[aria-label*="Skua"]').click();
@@ -107,5 +180,9 @@ describe('F5 on the sample', () => {
       .first()
       .waitFor({ timeout: 10_000 });
     await editor.screenshot('chain-views');
+  });
+
+  it('leaves the guest’s kernel without a complaint', async () => {
+    await expectHealthyKernel();
   });
 });

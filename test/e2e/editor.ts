@@ -103,6 +103,12 @@ export class Editor {
     throw new Error(`Nothing fits "${text}"; first entry: "${label}".`);
   }
 
+  /** Chooses from a list that a command has opened. */
+  async quickPick(label: string): Promise<void> {
+    const row = this.page.locator(`.quick-input-list .monaco-list-row[aria-label^="${label}"]`).first();
+    await row.click({ timeout: 15_000 });
+  }
+
   tab(name: string): Locator {
     return this.page.locator(`.tab[data-resource-name*="${name}"], .tab[aria-label*="${name}"]`).first();
   }
@@ -131,6 +137,19 @@ export class Editor {
     return this.page
       .locator('.editor-group-container .tab.active')
       .evaluateAll((tabs) => tabs.map((tab) => tab.getAttribute('data-resource-name') ?? ''));
+  }
+
+  /** A modal question. VS Code in the browser draws it in the page. */
+  dialog(text: string | RegExp): Locator {
+    return this.page.locator('.monaco-dialog-box', { hasText: text });
+  }
+
+  /** Waits for a modal question and presses one of its buttons. */
+  async answer(text: string | RegExp, button: string, limitMs = 15_000): Promise<void> {
+    const dialog = this.dialog(text);
+    await dialog.waitFor({ timeout: limitMs });
+    await dialog.locator('.monaco-button', { hasText: button }).first().click();
+    await dialog.waitFor({ state: 'hidden' });
   }
 
   toast(text: string | RegExp): Locator {

@@ -5,3 +5,5 @@ const PREFIX = process.env['SKUA_TEST_INSTANCE'] ?? 'test';
 export const SESSION_GUEST = `${PREFIX}-session`;
 /** For the tests of kernel modules and clients, which load and unload as they please. */
 export const KERNEL_GUEST = `${PREFIX}-kernel`;
+/** For the tests in a real editor, which begin each file with a fresh disk. */
+export const EDITOR_GUEST = `${PREFIX}-editor`;

@@ -50,6 +50,8 @@ export interface EditorServer {
 const userSettings = {
   'workbench.startupEditor': 'none',
   'workbench.tips.enabled': false,
+  // Moving progress bars keep a browser without a GPU busy.
+  'workbench.reduceMotion': 'on',
   'telemetry.telemetryLevel': 'off',
   'chat.disableAIFeatures': true,
   'workbench.secondarySideBar.defaultVisibility': 'hidden',

@@ -6,7 +6,7 @@ import { toJson } from '../json';
 import type { Style } from '../style';
 import type { ProgressLine, Terminal } from '../terminal';
 
-/** `skua doctor`: exit code 0 when the target is ready, 3 when a step needs doing or cannot be done. */
+/** `skua doctor`: exit code 0 when the target is ready (with `undo`: all was undone), 3 when a step needs doing or cannot be done. */
 export async function doctorCommandLine(
   target: TargetSpec,
   action: 'check' | 'fix' | 'undo',
@@ -19,8 +19,11 @@ export async function doctorCommandLine(
   progress.clear();
   if (terminal.json) terminal.print(toJson({ version: 1, report }));
   else for (const line of renderReport(report, terminal.out)) terminal.print(line);
-  const ready = report.steps.every((step) => step.state === 'ok' || step.state === 'skipped');
-  return ready || action === 'undo' ? EXIT.ok : EXIT.target;
+  const good =
+    action === 'undo'
+      ? report.steps.every((step) => step.undone !== false)
+      : report.steps.every((step) => step.state === 'ok' || step.state === 'skipped');
+  return good ? EXIT.ok : EXIT.target;
 }
 
 /** The report as lines of text. Pure. */

@@ -233,7 +233,8 @@ async function untilReady(
   for (;;) {
     const elapsed = Date.now() - began;
     context.progress.report('Starting the sandbox', Math.min(0.95, elapsed / BOOT_EXPECTED_MS));
-    if (await answersSsh(machine.sshPort)) {
+    // A machine that boots slowly answers slowly. Asking again too soon would pile up connections, each of which costs it a process.
+    if (await answersSsh(machine.sshPort, Math.max(1000, elapsed / 8))) {
       try {
         return await connectGuest(machine.sshPort, context, 20_000);
       } catch (error) {
@@ -266,7 +267,7 @@ async function connectGuest(port: number, context: CoreContext, timeoutMs: numbe
 }
 
 /** QEMU accepts connections from the start; only the guest's sshd sends its version line. */
-function answersSsh(port: number): Promise<boolean> {
+function answersSsh(port: number, patienceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     const done = (answer: boolean): void => {
@@ -276,7 +277,7 @@ function answersSsh(port: number): Promise<boolean> {
     };
     const timer = setTimeout(() => {
       done(false);
-    }, 1000);
+    }, patienceMs);
     socket.on('data', (data) => {
       done(data.toString('latin1').startsWith('SSH-'));
     });
