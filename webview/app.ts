@@ -185,6 +185,7 @@ export class TimelineApp {
     const content = this.model.visible.tops.at(-1) ?? 0;
     const most = Math.max(0, content + 40 - (this.parts.stage.height - RULER_HEIGHT));
     this.view.setScroll(Math.min(Math.max(0, y), most), jump || this.reducedMotion);
+    this.save();
     this.invalidate();
   }
 
@@ -542,8 +543,12 @@ export class TimelineApp {
         : `${plural(table.traces.length, 'trace')} · ${plural(table.userSpans, 'span')} · ${plural(table.kernelSpans, 'system call')}${table.errors > 0 ? ` · ${formatCount(table.errors)} failed` : ''}`,
     );
     const { from, to } = this.view.window;
+    const inView = to - from;
+    const all = model.extent.to - model.extent.from;
     parts.footer.setInfo(
-      `${formatDuration(to - from)} in view of ${formatDuration(model.extent.to - model.extent.from)}`,
+      inView >= all
+        ? `all ${formatDuration(all)} in view`
+        : `${formatDuration(inView)} in view of ${formatDuration(all)}`,
     );
     const loading =
       table.size < model.expectedSpans ? { have: table.size, expected: model.expectedSpans } : undefined;

@@ -134,7 +134,7 @@ describe('the timeline', () => {
     await open('data=demo&traces=4');
     await expect.poll(counts).toMatch(/4 traces/);
     await page.locator('.stage').focus();
-    await expect.poll(info).toMatch(/in view of/);
+    await expect.poll(info).toMatch(/in view/);
     const whole = await info();
     await page.keyboard.press('w');
     await expect.poll(info).not.toBe(whole);

@@ -58,7 +58,9 @@ export function renderDetails(details: SpanDetails, originNs: bigint, actions: D
         kernel ? argumentsTable(details, actions) : undefined,
       ),
       el('section', {}, sourceSection(details, actions), stackSection(details, actions)),
-      el('section', {}, attributesSection(details, actions)),
+      details.attributes.length === 0
+        ? undefined
+        : el('section', {}, fieldTable('Attributes', details.attributes, actions)),
     ),
   );
 }
@@ -222,15 +224,13 @@ function frameItem(frame: DetailFrame, i: number, index: number, actions: Detail
   );
 }
 
-function attributesSection(details: SpanDetails, actions: DetailsActions): HTMLElement {
-  if (details.attributes.length === 0) {
-    return el('p', { class: 'quiet' }, 'No further attributes.');
-  }
-  return fieldTable('Attributes', details.attributes, actions);
-}
-
 function idNode(id: string, what: string, actions: DetailsActions): HTMLElement {
-  return el('span', {}, el('code', {}, id), copyButton(`Copy ${what.toLowerCase()}`, id, what, actions));
+  return el(
+    'span',
+    { class: 'copied' },
+    el('code', {}, id),
+    copyButton(`Copy ${what.toLowerCase()}`, id, what, actions),
+  );
 }
 
 function copyButton(label: string, text: string, what: string, actions: DetailsActions): HTMLElement {

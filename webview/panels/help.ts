@@ -14,6 +14,7 @@ const MOUSE: readonly (readonly [string, string])[] = [
   ['Right click', 'Menu'],
 ];
 const SEARCH: readonly (readonly [string, string])[] = [
+  ['Enter, Shift+Enter', 'next and previous match, in the search field'],
   ['write /tmp', 'both texts, in name, arguments, file or status'],
   ['"two words" -futex', 'a phrase; without a text'],
   ['>1ms <=20us', 'duration'],

@@ -13,6 +13,7 @@ export const OPS = [
   'text', // at x, baseline in the middle of y…y+h, cut to w
   'textRight', // ending at x+w
   'textBold',
+  'textAfter', // behind the text drawn before it, as far as x+w
   'textOn', // text on a bar of this paint
   'pill', // text on a small plate in the middle of the rectangle
   'twistyOpen',

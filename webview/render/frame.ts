@@ -146,12 +146,9 @@ function label(scene: Scene, list: DrawList, row: Row, y: number): void {
   const room = scene.labelWidth - x - 18 - valueWidth - 8;
   const op = row.isHead ? 'textBold' : 'text';
   if (room > 20) {
-    // About 6.6 px a character: the context gets what the name leaves.
-    const nameWidth = Math.min(room, name.length * (row.isHead ? 7.2 : 6.6) + 6);
-    list.add(op, row.kind === 'kernel' ? 'dim' : 'text', x + 18, y, nameWidth, h, name);
-    if (context !== '' && room - nameWidth > 24) {
-      list.add('text', 'dim', x + 18 + nameWidth, y, room - nameWidth, h, context);
-    }
+    list.add(op, row.kind === 'kernel' ? 'dim' : 'text', x + 18, y, room, h, name);
+    // The context gets what the name leaves.
+    if (context !== '') list.add('textAfter', 'dim', x + 18, y, room, h, context);
   }
   if (valueWidth > 0 && scene.labelWidth > 110) {
     list.add('textRight', 'dim', scene.labelWidth - valueWidth - 8, y, valueWidth, h, value);

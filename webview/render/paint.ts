@@ -24,6 +24,8 @@ export class Painter {
   private readonly fonts = new Map<string, CharWidths>();
   private readonly hatches = new Map<string, CanvasPattern | null>();
   private font = '';
+  /** Where the last text ended. */
+  private textEnd = 0;
 
   constructor(
     private readonly context: CanvasRenderingContext2D,
@@ -88,6 +90,12 @@ export class Painter {
         case CODE.textBold:
           this.text(this.bold, colour, list.texts.get(i) ?? '', x, y + h / 2, w, false);
           break;
+        case CODE.textAfter: {
+          const from = Math.max(x, this.textEnd + 6);
+          if (x + w - from > 24)
+            this.text(this.plain, colour, list.texts.get(i) ?? '', from, y + h / 2, x + w - from, false);
+          break;
+        }
         case CODE.textRight:
           this.text(this.plain, colour, list.texts.get(i) ?? '', x, y + h / 2, w, true);
           break;
@@ -165,7 +173,9 @@ export class Painter {
     const fitted = fit(text, room, this.widths(font));
     if (fitted.text === '') return;
     this.context.fillStyle = colour;
-    this.context.fillText(fitted.text, right ? x + room - fitted.width : x, Math.round(middle) + 0.5);
+    const start = right ? x + room - fitted.width : x;
+    this.context.fillText(fitted.text, start, Math.round(middle) + 0.5);
+    this.textEnd = start + fitted.width;
   }
 
   private pill(text: string, x: number, y: number, w: number, h: number): void {

@@ -8,7 +8,7 @@ import { RULER_HEIGHT, buildFrame, scaleOf } from './frame';
 import { HitMap } from './hit-map';
 import { Painter } from './paint';
 import type { Scene } from './scene';
-import { readTheme, type Theme } from './theme';
+import { publishColours, readTheme, type Theme } from './theme';
 
 export const OVERVIEW_HEIGHT = 36;
 
@@ -48,18 +48,19 @@ export class Stage {
       'aria-describedby': describedBy,
     });
     this.element.append(this.canvas, this.layer);
-    this.scroller = el('div', { class: 'scroller', 'aria-hidden': 'true' }, this.spacer);
+    // Browsers let Tab stop at whatever scrolls; this is only a scroll bar.
+    this.scroller = el('div', { class: 'scroller', tabindex: '-1', 'aria-hidden': 'true' }, this.spacer);
     this.overviewElement = el(
       'div',
       { class: 'overview', title: 'Whole trace: click or drag to move the view' },
       this.strip,
     );
-    this.theme = readTheme(document.documentElement);
+    this.theme = currentTheme();
     this.painter = new Painter(context(this.canvas), this.theme);
   }
 
   readTheme(): void {
-    this.theme = readTheme(document.documentElement);
+    this.theme = currentTheme();
     this.painter.setTheme(this.theme);
     this.binsKey = '';
   }
@@ -245,4 +246,11 @@ function resize(canvas: HTMLCanvasElement, width: number, height: number, ratio:
   canvas.height = Math.max(1, Math.round(height * ratio));
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
+}
+
+/** The document's theme, its colours published to the style sheet. The body's style is not watched for changes of the theme. */
+function currentTheme(): Theme {
+  const theme = readTheme(document.documentElement);
+  publishColours(theme, document.body);
+  return theme;
 }

@@ -1,6 +1,6 @@
 /** Colours and fonts of the canvas, read from VS Code's theme variables. */
 import { CATEGORY_NAMES, type CategoryName } from '../../common/view/flags';
-import { PAINTS, SERVICE_COLOURS, type Paint } from './draw-list';
+import { PAINT_CODE, PAINTS, SERVICE_COLOURS, type Paint } from './draw-list';
 
 export interface Theme {
   readonly kind: 'dark' | 'light' | 'high-contrast' | 'high-contrast-light';
@@ -79,6 +79,12 @@ export function readTheme(element: HTMLElement): Theme {
     ['--vscode-contrastBorder', '--vscode-panel-border'],
     css(mix(foreground, background, 0.2)),
   );
+  // Themes give chart colours that are meant for other backgrounds, or transparent ones; a bar must be seen.
+  const seen = (names: readonly string[], fallback: string): Rgb => {
+    const value = variable(names, fallback);
+    const colour = parse(value);
+    return opaque(value) && contrastRatio(colour, background) >= 1.8 ? colour : parse(fallback);
+  };
   const accent = variable(['--vscode-focusBorder'], '#007fd4');
   const error = variable(['--vscode-errorForeground', '--vscode-charts-red'], '#f14c4c');
   const warning = variable(['--vscode-editorWarning-foreground', '--vscode-charts-orange'], '#cca700');
@@ -103,7 +109,7 @@ export function readTheme(element: HTMLElement): Theme {
     warning,
     lost: warning,
     event: css(foreground),
-    mark: variable(['--vscode-charts-orange'], '#d18616'),
+    mark: css(seen(['--vscode-charts-orange'], '#d18616')),
     placeholder: soft(0.55),
     plate: css(background),
     match: variable(['--vscode-editor-findMatchHighlightBackground', '--vscode-charts-yellow'], '#cca700'),
@@ -114,16 +120,14 @@ export function readTheme(element: HTMLElement): Theme {
   for (const name of CATEGORY_NAMES) {
     // The light theme's description colour is that of its text: grey has to be mixed.
     const colour =
-      name === 'other'
-        ? mix(foreground, background, 0.5)
-        : parse(variable(CLASS_VARIABLES[name], CLASS_FALLBACK[name]));
+      name === 'other' ? mix(foreground, background, 0.5) : seen(CLASS_VARIABLES[name], CLASS_FALLBACK[name]);
     // A little calmer than the chart colours, which are made for thin lines.
     const bar = contrast ? colour : mix(colour, background, 0.82);
     fill[`class-${name}`] = css(bar);
     on[`class-${name}`] = bestText(bar);
   }
   for (let i = 0; i < SERVICE_COLOURS; i++) {
-    const hue = parse(variable([SERVICE_VARIABLES[i] ?? ''], SERVICE_FALLBACK[i] ?? '#3b8eea'));
+    const hue = seen([SERVICE_VARIABLES[i] ?? ''], SERVICE_FALLBACK[i] ?? '#3b8eea');
     // User spans are tinted with an outline, system calls solid: told apart in any palette and without colour.
     const bar = contrast ? background : mix(hue, background, dark ? 0.3 : 0.22);
     fill[`service-${i}`] = css(bar);
@@ -143,11 +147,27 @@ export function readTheme(element: HTMLElement): Theme {
   };
 }
 
+/** For what is drawn by CSS in the colours of the bars, such as the legend. */
+export function publishColours(theme: Theme, element: HTMLElement): void {
+  for (const name of CATEGORY_NAMES)
+    element.style.setProperty(`--class-${name}`, theme.fill[PAINT_CODE[`class-${name}`] as number] ?? '');
+}
+
 function themeKind(element: HTMLElement): Theme['kind'] {
   const { classList } = element.ownerDocument.body;
   if (classList.contains('vscode-high-contrast-light')) return 'high-contrast-light';
   if (classList.contains('vscode-high-contrast')) return 'high-contrast';
   return classList.contains('vscode-light') ? 'light' : 'dark';
+}
+
+/** Not one with an alpha channel far below 1; keywords and functions without one are. */
+function opaque(colour: string): boolean {
+  if (/^transparent$/i.test(colour)) return false;
+  const hex = /^#(?:[0-9a-f]{3}([0-9a-f])|[0-9a-f]{6}([0-9a-f]{2}))$/i.exec(colour);
+  if (hex !== null)
+    return Number.parseInt(hex[1] ?? hex[2] ?? 'f', 16) / (hex[1] === undefined ? 255 : 15) > 0.8;
+  const alpha = /^(?:rgba|hsla)\(.*[,/]\s*([\d.]+)(%?)\s*\)$/i.exec(colour);
+  return alpha === null || Number(alpha[1]) / (alpha[2] === '%' ? 100 : 1) > 0.8;
 }
 
 /** Any CSS colour as red, green, blue 0…255: the canvas does the parsing. Transparency is ignored. */
