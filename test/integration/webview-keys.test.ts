@@ -298,10 +298,9 @@ describe('without a mouse', () => {
           element.getAttribute('aria-label') ??
           host.getAttribute('aria-label') ??
           host.getAttribute('title') ??
-          host.textContent?.trim() ??
-          '';
+          host.textContent.trim();
         const part = host.closest('.skip, .toolbar, .stage, .splitter, .bottom-host, .footer');
-        return { part: part?.classList[0] ?? host.outerHTML.slice(0, 200), name };
+        return { part: part === null ? host.outerHTML : part.className.split(' ')[0], name };
       });
       if (stop === undefined) break;
       expect(stop.name, JSON.stringify(stop)).not.toBe('');
