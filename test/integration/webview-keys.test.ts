@@ -300,7 +300,7 @@ describe('without a mouse', () => {
           host.getAttribute('title') ??
           host.textContent.trim();
         const part = host.closest('.skip, .toolbar, .stage, .splitter, .bottom-host, .footer');
-        return { part: part === null ? host.outerHTML : part.className.split(' ')[0], name };
+        return { part: part === null ? host.outerHTML : part.className.replace(/ .*/, ''), name };
       });
       if (stop === undefined) break;
       expect(stop.name, JSON.stringify(stop)).not.toBe('');
