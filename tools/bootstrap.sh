@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Brings a fresh Debian 12 machine with Node 20 to the point where everything can be built: system packages, npm packages, bundles,
-# native helpers, clients. Every step is skipped when its result is there. Called by `npm run demo` and `npm test`; safe to call by hand.
+# native helpers, clients. Every step is skipped when its result is there. Called by `npm run demo`, `npm run package` and `npm test`.
+#
+#   tools/bootstrap.sh [package|demo|test]   what it is for: see tools/setup-debian.sh (default test)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +14,7 @@ if [ "$node_major" -lt 20 ]; then
 	exit 1
 fi
 
-bash tools/setup-debian.sh
+bash tools/setup-debian.sh --for "${1:-test}"
 
 lock_hash=$(sha256sum package-lock.json | cut -c1-16)
 if [ ! -f "node_modules/.skua-$lock_hash" ]; then

@@ -18,7 +18,7 @@ done
 
 say() { printf '\033[1m▸ %s\033[0m\n' "$*"; }
 
-bash tools/bootstrap.sh
+bash tools/bootstrap.sh demo
 
 mkdir -p out/demo
 trace=$PWD/out/demo/sample.skua

