@@ -27,6 +27,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
+          globalSetup: 'test/vm/stopGuests.ts',
           testTimeout: 300_000,
           hookTimeout: 900_000,
           ...serial,

@@ -47,7 +47,7 @@ export interface SessionOptions {
   readonly keepCtf?: string;
   /** OTLP/HTTP endpoint (`http://127.0.0.1:4318`) to which merged spans are exported as well. */
   readonly otlpEndpoint?: string;
-  /** OTLP JSON lines file on the target to which merged spans are exported as well. */
+  /** File on the target to which merged spans are appended as well, one line of OTLP JSON a batch. Absolute for the agent. */
   readonly otlpFile?: string;
 }
 

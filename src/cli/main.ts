@@ -1,16 +1,17 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { toSkuaError, type SkuaError } from '../../common/base/errors';
+import { SkuaError, toSkuaError } from '../../common/base/errors';
 import { DEFAULT_SESSION, type CoreContext, type TargetSpec } from '../core/api';
 import { productVersion } from '../core/paths';
-import { checkInstanceName } from '../core/sandbox/instance';
+import { checkInstanceName } from '../core/sandbox/name';
 import { removeAgent } from '../core/session/host';
+import { TARGET_FORMS } from '../core/target-spec';
 import { doctorCommandLine } from './commands/doctor';
 import { Reported, runCommandLine, type Interrupts, type RunFlags } from './commands/run';
 import { sandboxList, sandboxReset, sandboxShell, sandboxStart, sandboxStop } from './commands/sandbox';
 import { show, type ShowFlags } from './commands/show';
 import { EXIT, EXIT_CODES_HELP, exitCodeFor } from './exit-codes';
 import { errorJson, toJson } from './json';
-import { parseTarget, TARGET_HELP, withIdentity } from './target-option';
+import { targetOption, withIdentity } from './target-option';
 import { openContext, openTerminal, ProgressLine, type Terminal } from './terminal';
 
 /** What every command gets: how to talk, and how it is cancelled. */
@@ -47,7 +48,12 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv.slice(2), { from: 'user' });
     return await result;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === 0) return EXIT.ok;
+      // Commander has said it on stderr; the parser never came to --json, so it is looked for here.
+      if (wantsJson(argv)) process.stdout.write(`${toJson(errorJson(usageError(thrown)))}\n`);
+      return EXIT.usage;
+    }
     const error = thrown instanceof Reported ? thrown.error : toSkuaError(thrown);
     printError(
       error,
@@ -56,6 +62,20 @@ async function main(argv: readonly string[]): Promise<number> {
     );
     return exitCodeFor(error.code);
   }
+}
+
+/** --json among Skua's own arguments: what stands behind "--" is the program's. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return argv.slice(2, end < 0 ? undefined : end).includes('--json');
+}
+
+function usageError(error: CommanderError): SkuaError {
+  return new SkuaError({
+    code: 'config-invalid',
+    message: error.message.replace(/^error: /, ''),
+    remedy: '"skua --help" and "skua COMMAND --help" list commands and options.',
+  });
 }
 
 /** For commands whose success has one exit code only. */
@@ -83,9 +103,9 @@ function buildProgram(start: Start): Command {
   const onTarget = (c: Command): Command =>
     c
       .addOption(
-        new Option('-t, --target <target>', TARGET_HELP)
-          .argParser(parseTarget)
-          .default(parseTarget('sandbox'), '"sandbox"'),
+        new Option('-t, --target <target>', TARGET_FORMS)
+          .argParser(targetOption)
+          .default(targetOption('sandbox'), '"sandbox"'),
       )
       .option('-i, --identity <file>', 'private key for the SSH target')
       .option('-y, --yes', 'prepare the target without asking');
@@ -110,6 +130,7 @@ function buildProgram(start: Start): Command {
       '--otlp <url>',
       "also send the spans to this OTLP/HTTP endpoint; a loopback address is this machine's",
     )
+    .option('--otlp-file <file>', 'also write the spans to this file, as lines of OTLP JSON')
     .option(
       '--tracepoint <names>',
       `tracepoints, by comma; "none" for none (default: ${DEFAULT_SESSION.tracepoints.join(',')})`,

@@ -1,5 +1,6 @@
 import { ATTR, type AttributeValue, type Span, type SpanEvent } from '../../common/model/span';
 import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
+import type { ExitStatus, SessionSummary } from '../../common/protocol/agent';
 import { formatCount, formatDuration, plural } from '../../common/view/format';
 import type { Style } from './style';
 import { duration, foldSiblings, type FoldedNode, type TraceTree, type TreeNode } from './tree';
@@ -44,6 +45,28 @@ export function renderTraces(trees: readonly TraceTree[], options: RenderOptions
         `… and ${plural(hidden.length, 'more trace')} with ${plural(spans, 'span')} (--traces N shows more)`,
       ),
       '',
+    );
+  }
+  return lines;
+}
+
+/** How the program ended, what was recorded, and what the tool has to say about it. Null: not known. Pure. */
+export function renderOutcome(
+  exit: ExitStatus | null,
+  summary: SessionSummary | null,
+  style: Style,
+): readonly string[] {
+  const lines: string[] = [];
+  if (exit !== null) {
+    const text =
+      exit.code === null ? `ended by ${String(exit.signal)}` : `exited with code ${String(exit.code)}`;
+    lines.push(`program ${exit.code === 0 ? style.green(text) : style.red(text)}`);
+  }
+  if (summary !== null) {
+    lines.push(
+      `${formatCount(summary.traces)} traces, ${formatCount(summary.userSpans)} user spans, ` +
+        `${formatCount(summary.syscallSpans)} system calls; kernel and user clocks agree within ${formatDuration(summary.clockErrorNs)}`,
+      ...summary.notes.map((note) => style.dim(`note: ${note}`)),
     );
   }
   return lines;

@@ -1,20 +1,16 @@
 import { InvalidArgumentError } from 'commander';
 import { isAbsolute, resolve } from 'node:path';
+import { SkuaError } from '../../common/base/errors';
 import type { TargetSpec } from '../core/api';
-import { parseJump } from '../core/ssh/config';
-
-export const TARGET_HELP =
-  '"sandbox", "sandbox:NAME", or "ssh:[USER@]HOST[:PORT]" where HOST may be an alias of ~/.ssh/config';
+import { parseTarget, TARGET_FORMS } from '../core/target-spec';
 
 /** Parses --target. */
-export function parseTarget(text: string): TargetSpec {
-  const sandbox = /^sandbox(?::([a-z0-9][a-z0-9-]{0,31}))?$/.exec(text);
-  if (sandbox !== null) return { kind: 'sandbox', name: sandbox[1] ?? 'default' };
-  if (!text.startsWith('ssh:')) throw new InvalidArgumentError(`Give ${TARGET_HELP}.`);
+export function targetOption(text: string): TargetSpec {
   try {
-    return parseJump(text.slice('ssh:'.length));
-  } catch {
-    throw new InvalidArgumentError(`Give ${TARGET_HELP}.`);
+    return parseTarget(text);
+  } catch (error) {
+    if (error instanceof SkuaError) throw new InvalidArgumentError(`Give ${TARGET_FORMS}.`);
+    throw error;
   }
 }
 

@@ -5,7 +5,7 @@ import type { Span, SpanId, TraceId } from '../../common/model/span';
 import { localPath } from './source-path';
 import { renderLoss, renderTraces } from './render';
 import { PLAIN } from './style';
-import { buildTrees, foldSiblings } from './tree';
+import { buildTrees, foldSiblings, type TraceTree } from './tree';
 
 const T0 = 1_700_000_000_000_000_000n;
 const TRACE = '0'.repeat(31) + '1';
@@ -144,9 +144,14 @@ describe('buildTrees', () => {
       span(2, 'b', 1, 0, 1),
       span(3, 'c', 3, 0, 1),
       span(4, 'd', undefined, 0, 1),
+      span(5, 'e', 1, 0, 1),
     ]);
     expect(trees).toHaveLength(1);
-    expect(trees[0]?.roots).toHaveLength(1);
+    const ids = (nodes: TraceTree['roots']): readonly string[] =>
+      nodes.flatMap((node) =>
+        'span' in node ? [node.span.name, ...ids(node.children)] : ids(node.children),
+      );
+    expect([...ids(trees[0]?.roots ?? [])].sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   it('folds subtrees only when they are the same inside', () => {

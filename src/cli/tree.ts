@@ -54,7 +54,7 @@ function buildTree(traceId: TraceId, spans: readonly Span[]): TraceTree {
     if (siblings === undefined) byParent.set(parent, [span]);
     else siblings.push(span);
   }
-  // A span that names itself as its parent, or a cycle, would never be reached from a root; the visited set keeps recursion finite.
+  // The visited set keeps recursion finite: a client may report a span that is its own ancestor.
   const visited = new Set<SpanId>();
   const node = (span: Span): TreeNode => {
     visited.add(span.spanId);
@@ -64,6 +64,18 @@ function buildTree(traceId: TraceId, spans: readonly Span[]): TraceTree {
   const roots: (TreeNode | MissingParent)[] = (byParent.get('') ?? []).map(node);
   for (const [parent, children] of byParent) {
     if (parent !== '' && !known.has(parent)) roots.push({ missing: parent, children: children.map(node) });
+  }
+  // What is still unvisited hangs on such a cycle, which no root leads to: one of the cycle's spans becomes a root, so that nothing is
+  // left out.
+  const byId = new Map(spans.map((span) => [span.spanId, span]));
+  for (const span of spans) {
+    const above = new Set<Span>();
+    let at: Span | undefined = span;
+    while (at !== undefined && !visited.has(at.spanId) && !above.has(at)) {
+      above.add(at);
+      at = at.parentSpanId === undefined ? undefined : byId.get(at.parentSpanId);
+    }
+    if (at !== undefined && !visited.has(at.spanId)) roots.push(node(at));
   }
   const user = spans.find((span) => span.origin === 'user') ?? spans[0];
   return {

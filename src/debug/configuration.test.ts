@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { SkuaError } from '../../common/base/errors';
 import { resolveRun, type ResolvedRun, type Surroundings } from './configuration';
 import { parseBufferSize } from './bufferSize';
-import { formatTarget, parseTarget } from './target';
 
 const FILES = new Map<string, 'file' | 'folder'>([
   ['/ws', 'folder'],
@@ -86,6 +85,7 @@ describe('resolveRun', () => {
       bufferSize: '16M',
       sourceMap: { '/b': '/ws', '/c': '/other' },
       otlpEndpoint: 'http://127.0.0.1:4318',
+      otlpFile: 'spans.jsonl',
       openTimeline: false,
       saveTo: 'out/run.skua',
     });
@@ -99,6 +99,7 @@ describe('resolveRun', () => {
           subbufferBytes: 2 * 1024 * 1024,
           subbuffers: 8,
           otlpEndpoint: 'http://127.0.0.1:4318',
+          otlpFile: 'spans.jsonl',
         },
         launch: { program: 'node', args: [], cwd: '/tmp', env: { A: '1' }, vdsoSyscalls: true },
       },
@@ -136,39 +137,6 @@ describe('resolveRun', () => {
     expect(() => resolveRun({ program: 'a', build: 'make' }, empty)).toThrow(/needs an open folder/);
     expect(() => resolveRun({ program: 'node', saveTo: 'a.skua' }, empty)).toThrow(/no folder is open/);
   });
-});
-
-describe('parseTarget', () => {
-  it.each([
-    ['sandbox', { kind: 'sandbox', name: 'default' }],
-    ['sandbox:two', { kind: 'sandbox', name: 'two' }],
-    ['my-host', { kind: 'ssh', host: 'my-host' }],
-    ['ssh://me@10.0.0.1:2222', { kind: 'ssh', host: '10.0.0.1', port: 2222, user: 'me' }],
-    ['ssh://[fe80::1]:22', { kind: 'ssh', host: 'fe80::1', port: 22 }],
-  ])('%s', (text, target) => {
-    expect(parseTarget(text)).toEqual(target);
-    expect(parseTarget(formatTarget(parseTarget(text)))).toEqual(target);
-  });
-
-  it('takes an object', () =>
-    expect(parseTarget({ host: 'h', identityFile: '/k' })).toEqual({
-      kind: 'ssh',
-      host: 'h',
-      identityFile: '/k',
-    }));
-
-  it.each([
-    '',
-    '-oProxyCommand=x',
-    'ssh://a b',
-    'ssh://h:99999',
-    'sandbox:Ä',
-    null,
-    4,
-    {},
-    { host: 'h', pass: 'x' },
-    { host: '-x' },
-  ])('refuses %j', (value) => expect(() => parseTarget(value)).toThrow(/names no target/));
 });
 
 describe('parseBufferSize', () => {

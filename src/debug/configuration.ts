@@ -6,7 +6,7 @@ import path from 'node:path';
 import { SkuaError } from '../../common/base/errors';
 import type { RunOptions, SourceMap } from '../core/api';
 import { parseBufferSize } from './bufferSize';
-import { parseTarget } from './target';
+import { parseTarget } from '../core/target-spec';
 
 export interface Surroundings {
   /** The workspace folder of the configuration, or the only one; absent in an empty window. */
@@ -45,6 +45,7 @@ export function resolveRun(config: Readonly<Record<string, unknown>>, around: Su
   const upload = resolveUpload(config, build, program, local, around);
   const cwd = text(config, 'cwd');
   const otlpEndpoint = endpoint(config, around.defaults.otlpEndpoint);
+  const otlpFile = text(config, 'otlpFile');
   const saveTo = text(config, 'saveTo');
   const tracepoints = config['tracepoints'] === undefined ? undefined : strings(config, 'tracepoints');
   return {
@@ -56,6 +57,7 @@ export function resolveRun(config: Readonly<Record<string, unknown>>, around: Su
         ...syscalls(config),
         ...(config['bufferSize'] === undefined ? {} : parseBufferSize(config['bufferSize'])),
         ...(otlpEndpoint === '' ? {} : { otlpEndpoint }),
+        ...(otlpFile === undefined ? {} : { otlpFile }),
       },
       ...(upload === undefined ? {} : { upload }),
       ...(build === undefined ? {} : { build }),

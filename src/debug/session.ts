@@ -13,7 +13,7 @@ import { totalLost } from '../../common/model/loss';
 import { formatCount, plural } from '../../common/view/format';
 import type { RunInfo } from '../core/api';
 import type { LiveRun, RunListener, RunOutcome } from '../runs/liveRun';
-import { formatTarget } from './target';
+import { formatTarget } from '../core/target-spec';
 
 const THREAD_ID = 1;
 

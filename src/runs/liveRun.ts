@@ -9,7 +9,7 @@ import type { RunState } from '../../common/view/protocol';
 import { SpanStore } from '../../common/view/store';
 import type { CoreContext, RunEvents, RunInfo, SourceMap, TraceRun } from '../core/api';
 import type { ResolvedRun } from '../debug/configuration';
-import { formatTarget } from '../debug/target';
+import { formatTarget } from '../core/target-spec';
 import type { TraceChange, TraceModel } from './model';
 
 /** Replaced by the bundler with the version in package.json. */

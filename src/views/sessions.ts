@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { totalLost } from '../../common/model/loss';
 import { formatCount, plural } from '../../common/view/format';
 import { COMMANDS } from '../commands';
-import { formatTarget } from '../debug/target';
+import { formatTarget } from '../core/target-spec';
 import type { LiveRun } from '../runs/liveRun';
 import type { RunRegistry } from '../runs/registry';
 

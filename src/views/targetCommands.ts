@@ -3,7 +3,7 @@ import { SkuaError, toSkuaError } from '../../common/base/errors';
 import { plural } from '../../common/view/format';
 import { COMMANDS } from '../commands';
 import type { TargetSpec } from '../core/api';
-import { formatTarget, parseTarget } from '../debug/target';
+import { formatTarget, parseTarget } from '../core/target-spec';
 import { runTask } from '../ui/tasks';
 import { requireTrust } from '../ui/trust';
 import type { ViewServices } from './services';

@@ -1,6 +1,6 @@
 import SSHConfig from 'ssh-config';
 import type { TargetSpec } from '../core/api';
-import { parseTarget } from '../debug/target';
+import { parseTarget } from '../core/target-spec';
 
 /** Host aliases a person can choose from: no patterns, no negations, each once, in the order of the file. */
 export function hostAliases(sshConfig: string): readonly string[] {

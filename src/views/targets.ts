@@ -5,7 +5,7 @@ import type { CoreServices } from '../core';
 import type { TargetSpec } from '../core/api';
 import type { SandboxStatus } from '../core/sandbox/instance';
 import { readSshEnvironment } from '../core/ssh/config';
-import { formatTarget, parseTarget } from '../debug/target';
+import { formatTarget, parseTarget } from '../core/target-spec';
 import { hostAliases, settingsTargets } from './targetList';
 
 export interface TargetNode {

@@ -12,6 +12,7 @@ import { readCallTable } from '../../tools/check-correctness';
 import { integer, parseTrace, type TraceEvent } from './babeltrace';
 import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
+import { kernelTrouble } from './trouble';
 
 const CONTROL = 4n;
 const GROUP = 'gid=$(getent group tracing | cut -d: -f3)';
@@ -92,7 +93,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  const console = await guest.console();
   await guest.close();
+  expect(kernelTrouble(console)).toEqual([]);
 });
 
 /** Copies an installed package and all that it depends on; what each needs lies below it, so that versions cannot meet. */

@@ -7,3 +7,7 @@ export const SESSION_GUEST = `${PREFIX}-session`;
 export const KERNEL_GUEST = `${PREFIX}-kernel`;
 /** For the tests in a real editor, which begin each file with a fresh disk. */
 export const EDITOR_GUEST = `${PREFIX}-editor`;
+/** For the tests of the sandbox itself, which start, stop and reset them. */
+export const SANDBOX_GUESTS = [`${PREFIX}-a`, `${PREFIX}-b`] as const;
+
+export const GUESTS: readonly string[] = [SESSION_GUEST, KERNEL_GUEST, ...SANDBOX_GUESTS];

@@ -9,6 +9,7 @@ import { SKUA } from '../../common/model/abi';
 import { bytes, integer, parseTrace, text, type TraceEvent } from './babeltrace';
 import { openGuest, quote, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
+import { kernelTrouble } from './trouble';
 
 const FLAG = {
   sampled: BigInt(SKUA.FLAG_SAMPLED),
@@ -19,9 +20,6 @@ const FLAG = {
 };
 /** These never have an exit event: the thread ends, or signal return replaces the syscall number. */
 const WITHOUT_EXIT = ['exit', 'exit_group', 'rt_sigreturn'];
-/** What a guest's kernel says when something is wrong with it. */
-const KERNEL_TROUBLE =
-  /BUG:|WARNING:|Oops|general protection|possible recursive locking|lockdep|KASAN|UBSAN|soft lockup|RCU.*stall|rcu:.*stall|kmemleak|scheduling while atomic|list_(?:add|del) corruption/;
 
 /** Those of test/vm/guest that are about the modules; the others use Skua's clients. */
 const PROGRAMS = [
@@ -159,10 +157,7 @@ beforeAll(async () => {
 let consoleRead = 0;
 afterEach(async () => {
   const text = await guest.console();
-  const trouble = text
-    .slice(consoleRead)
-    .split('\n')
-    .filter((line) => KERNEL_TROUBLE.test(line));
+  const trouble = kernelTrouble(text.slice(consoleRead));
   consoleRead = text.length;
   expect(trouble, 'the guest kernel complains').toEqual([]);
 });

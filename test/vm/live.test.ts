@@ -7,6 +7,7 @@ import { cp } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
+import { kernelTrouble } from './trouble';
 
 interface Report {
   readonly events: number;
@@ -43,8 +44,14 @@ beforeAll(async () => {
   await guest.must('/root/vm/modules.sh load /root/stock');
 });
 
-// `guest` is unset when it could not be opened: then that failure is the one to see.
-afterAll(() => (guest as Guest | undefined)?.close());
+afterAll(async () => {
+  // Unset when it could not be opened: then that failure is the one to see.
+  const opened = guest as Guest | undefined;
+  if (opened === undefined) return;
+  const console = await opened.console();
+  await opened.close();
+  expect(kernelTrouble(console)).toEqual([]);
+});
 
 async function live(bytes: number, count: number, stop = '', death = ''): Promise<Report> {
   return JSON.parse(

@@ -18,10 +18,6 @@ import { SESSION_GUEST } from './instance';
 
 export const SANDBOX: TargetSpec = { kind: 'sandbox', name: SESSION_GUEST };
 
-/** What a guest's kernel says when something is wrong with it. */
-export const KERNEL_TROUBLE =
-  /BUG:|WARNING:|Oops|general protection|possible recursive locking|lockdep|KASAN|UBSAN|RCU.*stall|rcu:.*stall|scheduling while atomic/;
-
 export interface Machine {
   readonly ssh: SshConnection;
   readonly sshPort: number;

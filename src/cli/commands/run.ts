@@ -6,7 +6,6 @@ import type { TraceMeta } from '../../../common/file/trace-meta';
 import { writeTrace } from '../../../common/file/skua-file';
 import { NO_LOSS, type LossReport } from '../../../common/model/loss';
 import type { ExitStatus, SessionSummary } from '../../../common/protocol/agent';
-import { formatCount, formatDuration } from '../../../common/view/format';
 import { ns } from '../../../common/base/time';
 import type { CoreContext, RunOptions, SourceMap, TargetSpec, TraceRun } from '../../core/api';
 import { productVersion } from '../../core/paths';
@@ -15,7 +14,7 @@ import { startRun } from '../../core/session/run';
 import { targetName } from '../../core/session/target';
 import { EXIT } from '../exit-codes';
 import { toJson, traceJson } from '../json';
-import { renderLoss, renderTraces } from '../render';
+import { renderLoss, renderOutcome, renderTraces } from '../render';
 import { localPath } from '../source-path';
 import type { ProgressLine, Terminal } from '../terminal';
 import { buildTrees } from '../tree';
@@ -30,6 +29,7 @@ export interface RunFlags {
   readonly vdsoSyscalls: boolean;
   readonly output?: string;
   readonly otlp?: string;
+  readonly otlpFile?: string;
   readonly tracepoint?: readonly string[];
   readonly syscall?: readonly string[];
   readonly bufferBytes?: number;
@@ -192,6 +192,7 @@ function runOptions(program: string, args: readonly string[], flags: RunFlags): 
       ...(flags.bufferBytes === undefined ? {} : { subbufferBytes: flags.bufferBytes }),
       ...(flags.buffers === undefined ? {} : { subbuffers: flags.buffers }),
       ...(flags.otlp === undefined ? {} : { otlpEndpoint: flags.otlp }),
+      ...(flags.otlpFile === undefined ? {} : { otlpFile: flags.otlpFile }),
     },
     ...(upload === undefined ? {} : { upload }),
     ...(flags.build === undefined ? {} : { build: flags.build }),
@@ -268,18 +269,6 @@ function report(outcome: Outcome, collector: SpanCollector, flags: RunFlags, ter
     maxTraces: flags.traces,
   });
   for (const line of lines) terminal.print(line);
-  const { exit, summary } = outcome;
-  if (exit !== null) {
-    const text =
-      exit.code === null ? `ended by ${String(exit.signal)}` : `exited with code ${String(exit.code)}`;
-    terminal.print(`program ${exit.code === 0 ? style.green(text) : style.red(text)}`);
-  }
-  if (summary !== null) {
-    terminal.print(
-      `${formatCount(summary.traces)} traces, ${formatCount(summary.userSpans)} user spans, ` +
-        `${formatCount(summary.syscallSpans)} system calls; kernel and user clocks agree within ${formatDuration(summary.clockErrorNs)}`,
-    );
-    for (const note of summary.notes) terminal.print(style.dim(`note: ${note}`));
-  }
+  for (const line of renderOutcome(outcome.exit, outcome.summary, style)) terminal.print(line);
   terminal.print(renderLoss(outcome.loss, style));
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { SkuaError } from '../../../common/base/errors';
 import { readTrace } from '../../../common/file/skua-file';
 import { toJson, traceJson } from '../json';
-import { renderLoss, renderTraces } from '../render';
+import { renderLoss, renderOutcome, renderTraces } from '../render';
 import { localPath } from '../source-path';
 import type { Terminal } from '../terminal';
 import { buildTrees } from '../tree';
@@ -44,5 +44,7 @@ export async function show(file: string, flags: ShowFlags, terminal: Terminal): 
     maxTraces: flags.traces,
   });
   for (const line of lines) terminal.print(line);
+  for (const line of renderOutcome(meta.exit ?? null, meta.summary ?? null, terminal.out))
+    terminal.print(line);
   terminal.print(renderLoss(meta.loss, terminal.out));
 }

@@ -14,7 +14,8 @@ import { pinnedKey } from '../ssh/host-keys';
 import { ensureImage, type SandboxImage } from './build';
 import { GUEST_USER } from './definition';
 import { sandboxKeys, sandboxRoot } from './files';
-import { isProcess, processStart, withLock } from './lock';
+import { isProcess, processStart, withLock, writeAtomically } from './lock';
+import { checkInstanceName, INSTANCE_NAME } from './name';
 import { qemuArguments } from './qemu';
 import { searchPath } from './tools';
 
@@ -47,16 +48,6 @@ const BOOT_LIMIT_MS = 180_000;
 const BOOT_EXPECTED_MS = 12_000;
 const START_ATTEMPTS = 3;
 
-/** Throws `config-invalid` unless `name` can name an instance (and so a folder). */
-export function checkInstanceName(name: string): string {
-  if (/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) return name;
-  throw new SkuaError({
-    code: 'config-invalid',
-    message: `"${name}" cannot be the name of a sandbox.`,
-    remedy: 'Use up to 32 lowercase letters, digits and hyphens, beginning with a letter or digit.',
-  });
-}
-
 export function consoleFile(name: string): string {
   return join(instanceFolder(name), 'console.log');
 }
@@ -71,7 +62,7 @@ export async function sandboxStatus(name: string): Promise<SandboxStatus> {
 
 export async function listSandboxes(): Promise<readonly SandboxStatus[]> {
   const names = await readdir(join(sandboxRoot(), 'instances')).catch(() => []);
-  return Promise.all(names.filter((name) => !name.endsWith('.lock')).map(sandboxStatus));
+  return Promise.all(names.filter((name) => INSTANCE_NAME.test(name)).map(sandboxStatus));
 }
 
 /**
@@ -87,60 +78,67 @@ export async function startSandbox(
   checkInstanceName(name);
   const image = await ensureImage(context);
   const folder = await privateFolder(instanceFolder(name));
-  return withLock(
-    `${folder}.lock`,
-    context.signal,
-    () => {
-      context.progress.report('Waiting for another process that starts the sandbox');
-    },
-    async () => {
-      const running = await readMachine(folder);
-      if (running !== undefined) return connectGuest(running.sshPort, context, 15_000);
-      await ensureOverlay(folder, image, context);
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await boot(folder, image, context, options);
-        } catch (error) {
-          if (attempt >= START_ATTEMPTS || !(error instanceof PortTaken)) throw error;
-        }
+  return locked(folder, context, async () => {
+    const running = await readMachine(folder);
+    if (running !== undefined) return connectGuest(running.sshPort, context, 15_000);
+    await ensureOverlay(folder, image, context);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await boot(folder, image, context, options);
+      } catch (error) {
+        if (attempt >= START_ATTEMPTS || !(error instanceof PortTaken)) throw error;
       }
-    },
-  );
+    }
+  });
 }
 
 /** Ends the machine after writing its file systems out. The instance's disk stays for the next start. Idempotent. */
 export async function stopSandbox(name: string, context: CoreContext): Promise<void> {
   const folder = instanceFolder(checkInstanceName(name));
-  const machine = await readMachine(folder);
-  if (machine !== undefined) {
-    context.progress.report('Stopping the sandbox');
-    await syncGuest(machine, context);
-    await endProcess(machine);
-  }
-  await rm(join(folder, 'machine.json'), { force: true });
+  await locked(folder, context, async () => {
+    const machine = await readMachine(folder);
+    if (machine !== undefined) {
+      context.progress.report('Stopping the sandbox');
+      await syncGuest(machine, context);
+      await endProcess(machine);
+    }
+    await rm(join(folder, 'machine.json'), { force: true });
+  });
 }
 
 /** Stops the machine and throws its disk away: the next start is a fresh system. */
 export async function resetSandbox(name: string, context: CoreContext): Promise<void> {
   const folder = instanceFolder(checkInstanceName(name));
-  const machine = await readMachine(folder);
-  if (machine !== undefined) await endProcess(machine);
-  await rm(folder, { recursive: true, force: true });
+  await locked(folder, context, async () => {
+    const machine = await readMachine(folder);
+    if (machine !== undefined) await endProcess(machine);
+    await rm(folder, { recursive: true, force: true });
+  });
   context.log('info', `sandbox ${name}: disk removed`);
+}
+
+/** One process at a time starts, stops or resets an instance. */
+function locked<T>(folder: string, context: CoreContext, work: () => Promise<T>): Promise<T> {
+  return withLock(
+    `${folder}.lock`,
+    context.signal,
+    () => {
+      context.progress.report('Waiting for another process that starts or stops the sandbox');
+    },
+    work,
+  );
 }
 
 function instanceFolder(name: string): string {
   return join(sandboxRoot(), 'instances', name);
 }
 
+/** Undefined when it does not run: never started, ended, crashed, or this computer was restarted. Also read without the lock. */
 async function readMachine(folder: string): Promise<MachineRecord | undefined> {
   const text = await readFile(join(folder, 'machine.json'), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const record = JSON.parse(text) as MachineRecord;
-  if (isProcess(record)) return record;
-  // The machine crashed, or this computer was restarted.
-  await rm(join(folder, 'machine.json'), { force: true });
-  return undefined;
+  return isProcess(record) ? record : undefined;
 }
 
 /** An instance's disk belongs to one image; after the image has changed (new keys, new packages) it starts afresh. */
@@ -214,7 +212,7 @@ async function boot(
       : { pid: child.pid, start: processStart(child.pid) ?? '', sshPort, imageHash: image.hash };
   try {
     if (machine === undefined) return await failed;
-    await writeFile(join(folder, 'machine.json'), JSON.stringify(machine), { mode: 0o600 });
+    await writeAtomically(join(folder, 'machine.json'), JSON.stringify(machine));
     return await Promise.race([untilReady(machine, console, context), failed]);
   } catch (error) {
     // Does nothing when it has ended by itself.

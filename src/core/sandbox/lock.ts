@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { sleep } from '../process';
 
@@ -34,7 +35,7 @@ export async function withLock<T>(
 ): Promise<T> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const own = JSON.stringify({ pid: process.pid, start: processStart(process.pid) ?? '' });
-  for (let told = false; !(await tryCreate(path, own));) {
+  for (let told = false; !(await acquire(path, own));) {
     if (!told) waiting();
     told = true;
     await sleep(200, signal);
@@ -46,16 +47,64 @@ export async function withLock<T>(
   }
 }
 
-async function tryCreate(path: string, content: string): Promise<boolean> {
+/** Replaces a file's content such that nobody ever reads half of it. */
+export async function writeAtomically(path: string, content: string): Promise<void> {
+  const complete = await temporaryFile(path, content);
+  await rename(complete, path);
+}
+
+/**
+ * One attempt. A lock of a process that is gone must be replaced by one waiter only, and that one must not replace what another has put
+ * there meanwhile. So a waiter first takes a second lock, whose name is the dead owner's: while it holds that, nobody else may touch
+ * a lock with the dead owner's name, and the owner itself cannot.
+ *
+ *     path = {dead owner} ──► create path.DEAD-OWNER ──► path still the dead owner's? ──► rename own over it ──► remove path.DEAD-OWNER
+ */
+async function acquire(path: string, own: string): Promise<boolean> {
+  if (await create(path, own)) return true;
+  const content = await readFile(path, 'utf8').catch(() => undefined);
+  if (content === undefined) return false; // Just released: look again.
+  const owner = parseOwner(content);
+  if (owner !== undefined && isProcess(owner)) return false;
+  const claim = `${path}.${owner === undefined ? 'unreadable' : `${String(owner.pid)}-${owner.start}`}`;
+  if (!(await acquire(claim, own))) return false;
   try {
-    await writeFile(path, content, { flag: 'wx', mode: 0o600 });
+    if ((await readFile(path, 'utf8').catch(() => undefined)) !== content) return false;
+    await writeAtomically(path, own);
+    return true;
+  } finally {
+    await rm(claim, { force: true });
+  }
+}
+
+/** Creates the file with its whole content, or returns false when there is one. */
+async function create(path: string, content: string): Promise<boolean> {
+  const complete = await temporaryFile(path, content);
+  try {
+    await link(complete, path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    await rm(complete, { force: true });
   }
-  const holder = await readFile(path, 'utf8').catch(() => '');
-  // An empty file is a lock whose owner is between creating and writing it: look again.
-  if (holder !== '' && !isProcess(JSON.parse(holder) as { pid: number; start: string }))
-    await rm(path, { force: true });
-  return false;
+}
+
+async function temporaryFile(path: string, content: string): Promise<string> {
+  const name = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await writeFile(name, content, { flag: 'wx', mode: 0o600 });
+  return name;
+}
+
+/** Undefined for what no lock of ours contains: a file system that crashed may have kept the name and lost the content. */
+function parseOwner(content: string): { readonly pid: number; readonly start: string } | undefined {
+  try {
+    const { pid, start } = JSON.parse(content) as { readonly pid?: unknown; readonly start?: unknown };
+    return Number.isInteger(pid) && typeof start === 'string' && /^\d*$/.test(start)
+      ? { pid: pid as number, start }
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { basename, posix } from 'node:path';
 import { SkuaError, toSkuaError } from '../../../common/base/errors';
 import type {
   ExitStatus,
@@ -19,7 +20,6 @@ import { cancelled, throwIfAborted } from '../process';
 import type { SshConnection } from '../ssh/connection';
 import { mapToRemote, syncUpload, type Uploaded } from './sync';
 import { openPrepared, targetName, type OpenTarget } from './target';
-import { basename } from 'node:path';
 
 /** How long a session may take to flush and hand over its last spans when a run is disposed. */
 const STOP_LIMIT_MS = 15_000;
@@ -46,9 +46,13 @@ export async function startRun(
     throwIfAborted(context.signal, 'The run');
 
     context.progress.report('Starting the tracing session');
-    const session = await open.agent.request('startSession', await sessionOptions(options, open.ssh), {
-      signal: context.signal,
-    });
+    const session = await open.agent.request(
+      'startSession',
+      await sessionOptions(options, launch, open.ssh),
+      {
+        signal: context.signal,
+      },
+    );
     progress.session = true;
     context.progress.report(`Starting ${basename(launch.program)}`);
     const { pid } = await open.agent.request('launch', launch, { signal: context.signal });
@@ -231,8 +235,12 @@ function mapLaunch(options: RunOptions, uploaded: Uploaded | undefined, open: Op
   };
 }
 
-async function sessionOptions(options: RunOptions, ssh: SshConnection): Promise<SessionOptions> {
-  const { otlpEndpoint, ...rest } = options.session;
+async function sessionOptions(
+  options: RunOptions,
+  launch: LaunchOptions,
+  ssh: SshConnection,
+): Promise<SessionOptions> {
+  const { otlpEndpoint, otlpFile, ...rest } = options.session;
   return {
     ...DEFAULT_SESSION,
     // An emulated processor spends much of its time on flushing buffers that often; a tenth of a second is live enough there.
@@ -240,6 +248,7 @@ async function sessionOptions(options: RunOptions, ssh: SshConnection): Promise<
     ...rest,
     name: `skua-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`,
     ...(otlpEndpoint === undefined ? {} : { otlpEndpoint: await reachable(otlpEndpoint, ssh) }),
+    ...(otlpFile === undefined ? {} : { otlpFile: posix.resolve(launch.cwd ?? '/', otlpFile) }),
   };
 }
 

@@ -1,11 +1,14 @@
 import { SkuaError } from '../../common/base/errors';
-import type { TargetSpec } from '../core/api';
+import type { TargetSpec } from './api';
+import { INSTANCE_NAME } from './sandbox/name';
 
-const SANDBOX_NAME = /^[a-z0-9][a-z0-9-]{0,30}$/;
+/** The text forms, for messages and help. */
+export const TARGET_FORMS =
+  '"sandbox", "sandbox:NAME", "[USER@]HOST[:PORT]" or "ssh://[USER@]HOST[:PORT]", where HOST may be an alias of ~/.ssh/config';
 
 /**
- * The `target` attribute: `sandbox`, `sandbox:NAME`, `ssh://user@host:port`, `user@host:port`, a host alias, or an object.
- * Throws SkuaError `config-invalid`.
+ * A target as the launch configuration, the settings and the command line name it: one of TARGET_FORMS (`ssh:HOST` as well), or an
+ * object. Throws SkuaError `config-invalid`.
  */
 export function parseTarget(value: unknown): TargetSpec {
   if (typeof value === 'string') return parseText(value.trim());
@@ -27,12 +30,11 @@ function parseText(text: string): TargetSpec {
   if (text === 'sandbox') return { kind: 'sandbox', name: 'default' };
   if (text.startsWith('sandbox:')) {
     const name = text.slice('sandbox:'.length);
-    if (!SANDBOX_NAME.test(name)) throw invalid(text);
+    if (!INSTANCE_NAME.test(name)) throw invalid(text);
     return { kind: 'sandbox', name };
   }
-  const match = /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(\[[0-9a-fA-F:.%\w]+\]|[^:@\s/[\]]+)(?::(\d{1,5}))?\/?$/.exec(
-    text,
-  );
+  const match =
+    /^(?:ssh:(?:\/\/)?)?(?:([^@\s/]+)@)?(\[[0-9a-fA-F:.%\w]+\]|[^:@\s/[\]]+)(?::(\d{1,5}))?\/?$/.exec(text);
   if (match === null) throw invalid(text);
   const [, user, host, port] = match;
   return parseObject({
@@ -71,7 +73,6 @@ function invalid(value: unknown, why = ''): SkuaError {
   return new SkuaError({
     code: 'config-invalid',
     message: `"target" is ${value === undefined ? 'missing' : JSON.stringify(value)}, which names no target.${why === '' ? '' : ` ${why}`}`,
-    remedy:
-      'Write "sandbox", "sandbox:NAME", "ssh://user@host:port", a host alias of ~/.ssh/config, or { "host": "…" }.',
+    remedy: `Write ${TARGET_FORMS}; in a launch configuration also { "host": "…" }.`,
   });
 }
