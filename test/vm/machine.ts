@@ -16,6 +16,8 @@ import { startRun } from '../../src/core/session/run';
 import type { SshConnection } from '../../src/core/ssh/connection';
 import { SESSION_GUEST } from './instance';
 
+export { KERNEL_TROUBLE } from './trouble';
+
 export const SANDBOX: TargetSpec = { kind: 'sandbox', name: SESSION_GUEST };
 
 export interface Machine {

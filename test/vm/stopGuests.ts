@@ -1,8 +1,12 @@
-/** Runs after all files of this folder: no virtual machine of theirs keeps running. */
+/** Around all files of a project: when they have ended, no virtual machine of theirs keeps running. */
+import type { TestProject } from 'vitest/node';
 import { stopSandbox } from '../../src/core/sandbox/instance';
 import { quietContext } from './guest';
-import { GUESTS } from './instance';
+import { EDITOR_GUEST, KERNEL_GUEST, SANDBOX_GUESTS, SESSION_GUEST } from './instance';
 
-export async function teardown(): Promise<void> {
-  for (const name of GUESTS) await stopSandbox(name, quietContext());
+export default function setup(project: TestProject): () => Promise<void> {
+  const guests = project.name === 'e2e' ? [EDITOR_GUEST] : [SESSION_GUEST, KERNEL_GUEST, ...SANDBOX_GUESTS];
+  return async () => {
+    for (const name of guests) await stopSandbox(name, quietContext());
+  };
 }

@@ -1,6 +1,6 @@
 /** What a guest's kernel says when something is wrong with it. Every file of this folder ends by looking for it on the guest's console. */
-const KERNEL_TROUBLE =
-  /BUG:|WARNING:|Oops|general protection|possible recursive locking|lockdep|KASAN|UBSAN|soft lockup|rcu.*stall|kmemleak|scheduling while atomic|list_(?:add|del) corruption/i;
+export const KERNEL_TROUBLE =
+  /BUG:|WARNING:|Oops|general protection|possible recursive locking|lockdep|KASAN|UBSAN|soft lockup|RCU.*stall|rcu:.*stall|kmemleak|scheduling while atomic|list_(?:add|del) corruption/;
 
 /** The lines that say so. */
 export function kernelTrouble(console: string): readonly string[] {
