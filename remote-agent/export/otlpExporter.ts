@@ -85,7 +85,7 @@ export class Exporter {
 }
 
 /** OTLP/HTTP with JSON encoding (https://opentelemetry.io/docs/specs/otlp/#otlphttp). `endpoint` is the base URL. */
-export function otlpHttpTarget(endpoint: string): ExportTarget {
+export function otlpHttpTarget(endpoint: string, timeoutMs = REQUEST_TIMEOUT_MS): ExportTarget {
   const url = /\/v1\/traces\/?$/.test(endpoint) ? endpoint : `${endpoint.replace(/\/+$/, '')}/v1/traces`;
   return {
     name: url,
@@ -94,7 +94,7 @@ export function otlpHttpTarget(endpoint: string): ExportTarget {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(spansToOtlp(spans)),
-        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
       });
       const text = await response.text();
       if (response.ok) return;
