@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { LIBRARY_CALLS } from '../common/model/libraryCalls';
 import { ATTR } from '../common/model/span';
 import { readCallTable, summarize } from './check-correctness';
 import { compare, type ProblemKind } from './correctness/compare';
@@ -97,6 +98,17 @@ const altered = (name: string, change: (span: CheckedSpan) => CheckedSpan | unde
 const withAttribute = (key: string, value: unknown) => (span: CheckedSpan) => ({
   ...span,
   attributes: { ...span.attributes, [key]: value },
+});
+
+describe('the table of calls', () => {
+  it('explains each call of another name as the product does', () => {
+    const renamed = table.calls.filter(({ call, syscall }) => call !== syscall);
+    expect(renamed.map(({ call }) => call)).toEqual(['nanosleep', 'open', 'fstat']);
+    for (const { call, syscall, why } of renamed) {
+      const explained = LIBRARY_CALLS.find((one) => one.functions.includes(call) && one.syscall === syscall);
+      expect(explained?.why).toBe(why);
+    }
+  });
 });
 
 describe('check-correctness', () => {

@@ -61,6 +61,18 @@ describe('spanDetails', () => {
     expect(() => JSON.stringify(details)).not.toThrow();
   });
 
+  it('says which function of the C library is behind a call of another name', async () => {
+    const store = new SpanStore();
+    const attributes = { 'skua.syscall.arg.dfd': 'AT_FDCWD' };
+    store.upsert([makeSpan({ id: 1, kernel: true, name: 'openat', start: 1, end: 2, attributes })]);
+    store.upsert([makeSpan({ id: 2, kernel: true, name: 'getpid', start: 3, end: 4 })]);
+    const [openat, getpid] = [await spanDetails(store, 0, resolve), await spanDetails(store, 1, resolve)];
+    expect(openat?.libraryCall).toBe(
+      'What open, creat, fopen makes: glibc implements open as openat(AT_FDCWD, …) since 2.26.',
+    );
+    expect(getpid).not.toHaveProperty('libraryCall');
+  });
+
   it('has nothing to say about a placeholder', async () => {
     const store = new SpanStore();
     store.upsert([makeSpan({ id: 2, parent: 1, start: 0, end: 1 })]);

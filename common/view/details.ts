@@ -1,4 +1,5 @@
 /** One span made ready to be read by a person: everything as text, nothing a bigint (see protocol.ts). */
+import { libraryCallOf } from '../model/libraryCalls';
 import { ATTR, type Span } from '../model/span';
 import { errnoText } from './errno';
 import type { DetailEvent, DetailField, DetailFrame, SourceLocation, SpanDetails } from './protocol';
@@ -66,6 +67,7 @@ export async function spanDetails(
     ...optionalNumber('cpu', a[ATTR.cpu]),
     ...optionalText('process', a[ATTR.processName]),
     ...optionalText('fdPath', a[ATTR.fdPath]),
+    ...optionalText('libraryCall', libraryCallText(span)),
     args: argumentFields(span),
     ...(source === undefined ? {} : { source }),
     ...(sourceUnknown === undefined ? {} : { sourceUnknown }),
@@ -76,6 +78,11 @@ export async function spanDetails(
     eventCount: span.events.length,
     links: span.links.map((link) => ({ traceId: link.traceId, spanId: link.spanId })),
   };
+}
+
+function libraryCallText(span: Span): string | undefined {
+  const call = libraryCallOf(span);
+  return call && `What ${call.functions.join(', ')} makes: ${call.why}`;
 }
 
 /** The span's own location as recorded, or that of one of its stack frames. */

@@ -96,6 +96,8 @@ export interface SpanDetails {
   readonly cpu?: number;
   readonly process?: string;
   readonly fdPath?: string;
+  /** Which function of the C library makes this system call under another name, and since when. */
+  readonly libraryCall?: string;
   /** Arguments of a system call in their order. */
   readonly args: readonly DetailField[];
   readonly source?: SourceLocation;

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SkuaError, toSkuaError } from '../../common/base/errors';
+import { libraryCallNote, libraryCallOf, type LibraryCall } from '../../common/model/libraryCalls';
 import { NO_LOSS, type LossReport } from '../../common/model/loss';
 import type { Span } from '../../common/model/span';
 import type {
@@ -83,6 +84,9 @@ export class TraceSession {
   private programPid: number | undefined;
   private vdsoVisible = false;
 
+  /** What the C library names otherwise and this program made. */
+  private readonly libraryCalls = new Set<LibraryCall>();
+
   private constructor(
     private readonly options: SessionOptions,
     private readonly deps: SessionDependencies,
@@ -96,6 +100,8 @@ export class TraceSession {
     this.pipeline = new SpanPipeline(
       (delivery) => {
         deps.sender.push([delivery]);
+        const libraryCall = libraryCallOf(delivery.span);
+        if (libraryCall !== undefined) this.libraryCalls.add(libraryCall);
         if (delivery.final) for (const exporter of this.exporters) exporter.push(delivery.span);
       },
       deps.resolver,
@@ -363,6 +369,8 @@ export class TraceSession {
     const counts = this.pipeline.kernel.counts;
     const notes = [...this.notes];
     if (this.vdsoVisible) notes.push(vdsoNote(await clockSource()));
+    const libraryCalls = libraryCallNote(this.libraryCalls);
+    if (libraryCalls !== undefined) notes.push(libraryCalls);
     if (counts.foreign > 0)
       notes.push(
         `${counts.foreign} events carried no context: the session ran on modules that are not Skua's.`,

@@ -101,6 +101,7 @@ function facts(details: SpanDetails, originNs: bigint, actions: DetailsActions):
     details.status.code === 'error' && message !== undefined && message !== ''
       ? ['Status', message]
       : undefined,
+    details.libraryCall === undefined ? undefined : ['Library', details.libraryCall],
     details.fdPath === undefined ? undefined : ['Descriptor', el('code', {}, details.fdPath)],
     thread.length > 0 ? ['On', thread.join(' · ')] : undefined,
     ['Service', details.service],
