@@ -100,7 +100,7 @@ export class TimelineApp {
   /** Width of the label column, px. */
   get labelWidth(): number {
     const { width } = this.parts.stage;
-    const wanted = this.chosenLabels === 0 ? Math.min(240, Math.max(110, width * 0.24)) : this.chosenLabels;
+    const wanted = this.chosenLabels === 0 ? Math.min(240, Math.max(150, width * 0.24)) : this.chosenLabels;
     return Math.round(Math.min(wanted, Math.max(MIN_LABELS, width * MOST_LABELS)));
   }
 

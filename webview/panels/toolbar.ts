@@ -117,7 +117,7 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
     follow: button({ label: 'Follow the live edge (Space)', icon: 'follow', onClick: actions.toggleFollow }),
     merge: button({ label: 'Merge similar traces (G)', icon: 'merge', onClick: actions.toggleMerge }),
     panel: button({ label: 'Show or hide details (Q)', icon: 'panel', onClick: actions.togglePanel }),
-    export: button({ label: 'Save or export this trace', icon: 'export', onClick: actions.exportTrace }),
+    export: button({ label: 'Export as OTLP JSON', icon: 'export', onClick: actions.exportTrace }),
     stop: button({ label: 'Stop the program and the session', icon: 'stop', onClick: actions.stop }),
     help: button({ label: 'Keyboard shortcuts (?)', icon: 'help', onClick: actions.help }),
   };
