@@ -214,7 +214,7 @@ describe('a run on it', () => {
     await editor.screenshot('building-on-host');
     await progress.getByText('Cancel').click();
     await sessionOver();
-    await state('Failed');
+    await state('Stopped');
     await editor.timeline().getByText('Stopped before the program ran').first().waitFor();
     await editor.screenshot('cancelled');
     await expect.poll(() => inGuest("pgrep -fc '[s]leep 4711' || true"), { timeout: 15_000 }).toBe('0');

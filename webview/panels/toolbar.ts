@@ -4,6 +4,7 @@ import { formatCount, plural } from '../../common/view/format';
 import type { RunState } from '../../common/view/protocol';
 import { badge, button, dropdown, textField, type Button, type TextField } from '../controls';
 import { el } from './dom';
+import { isCancelled } from './states';
 
 export interface ToolbarActions {
   readonly search: (query: string) => void;
@@ -145,8 +146,8 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
   return {
     element,
     setState(run) {
-      state.className = `run-state ${run.kind}`;
-      state.textContent = STATE_TEXT[run.kind];
+      state.className = `run-state ${isCancelled(run) ? 'ended' : run.kind}`;
+      state.textContent = isCancelled(run) ? 'Stopped' : STATE_TEXT[run.kind];
       state.title = run.text;
       get('stop').setVisible(run.kind === 'running' || run.kind === 'preparing');
       get('follow').setVisible(run.kind === 'running');
