@@ -16,7 +16,7 @@ import { GUEST_USER } from './definition';
 import { sandboxKeys, sandboxRoot } from './files';
 import { isProcess, processStart, withLock, writeAtomically } from './lock';
 import { checkInstanceName, INSTANCE_NAME } from './name';
-import { qemuArguments } from './qemu';
+import { qemuArguments, type Accelerator, type PortForward } from './qemu';
 import { searchPath } from './tools';
 
 export interface SandboxStatus {
@@ -41,6 +41,10 @@ export interface StartOptions {
   readonly cpus?: number;
   /** Default 2048. */
   readonly memoryMiB?: number;
+  /** Default: what SKUA_SANDBOX_ACCEL says, else `tcg`. `icount` is for measuring: single-threaded, slow, repeatable. */
+  readonly accelerator?: Accelerator;
+  /** Ports of this machine's loopback that shall lead into the guest, beside SSH. */
+  readonly forwards?: readonly PortForward[];
 }
 
 const BOOT_LIMIT_MS = 180_000;
@@ -179,7 +183,8 @@ async function boot(
     console,
     sshPort,
     pidFile: join(folder, 'qemu.pid'),
-    accelerator: await accelerator(),
+    accelerator: await usable(options.accelerator ?? wantedAccelerator()),
+    forwards: options.forwards ?? [],
     cpus: options.cpus ?? Math.min(2, availableParallelism()),
     memoryMiB: options.memoryMiB ?? 2048,
   });
@@ -313,8 +318,13 @@ async function endProcess(machine: MachineRecord): Promise<void> {
  * Emulation unless asked otherwise: hardware virtualization is much faster where it works, but /dev/kvm of a nested machine may exist
  * and yet boot nothing, and then a first run would hang.
  */
-async function accelerator(): Promise<'tcg' | 'kvm'> {
-  if (process.env['SKUA_SANDBOX_ACCEL'] !== 'kvm') return 'tcg';
+function wantedAccelerator(): Accelerator {
+  const wanted = process.env['SKUA_SANDBOX_ACCEL'];
+  return wanted === 'kvm' || wanted === 'icount' ? wanted : 'tcg';
+}
+
+async function usable(accelerator: Accelerator): Promise<Accelerator> {
+  if (accelerator !== 'kvm') return accelerator;
   await access('/dev/kvm', constants.R_OK | constants.W_OK).catch((cause: unknown) => {
     throw new SkuaError(
       {
@@ -325,7 +335,7 @@ async function accelerator(): Promise<'tcg' | 'kvm'> {
       { cause },
     );
   });
-  return 'kvm';
+  return accelerator;
 }
 
 async function tailOf(path: string): Promise<string> {
