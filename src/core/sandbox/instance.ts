@@ -47,7 +47,8 @@ export interface StartOptions {
   readonly forwards?: readonly PortForward[];
 }
 
-const BOOT_LIMIT_MS = 180_000;
+/** Counting instructions takes a single thread, which may have to share a busy machine. */
+const BOOT_LIMIT_MS: Readonly<Record<Accelerator, number>> = { kvm: 180_000, tcg: 180_000, icount: 600_000 };
 /** What booting usually takes under emulation on two cores, for the progress bar only. */
 const BOOT_EXPECTED_MS = 12_000;
 const START_ATTEMPTS = 3;
@@ -176,6 +177,7 @@ async function boot(
   const errors = join(folder, 'qemu.log');
   await rm(console, { force: true });
   const sshPort = await freeLoopbackPort();
+  const accelerator = await usable(options.accelerator ?? wantedAccelerator());
   const args = qemuArguments({
     kernel: image.kernel,
     initrd: image.initrd,
@@ -183,7 +185,7 @@ async function boot(
     console,
     sshPort,
     pidFile: join(folder, 'qemu.pid'),
-    accelerator: await usable(options.accelerator ?? wantedAccelerator()),
+    accelerator,
     forwards: options.forwards ?? [],
     cpus: options.cpus ?? Math.min(2, availableParallelism()),
     memoryMiB: options.memoryMiB ?? 2048,
@@ -218,7 +220,7 @@ async function boot(
   try {
     if (machine === undefined) return await failed;
     await writeAtomically(join(folder, 'machine.json'), JSON.stringify(machine));
-    return await Promise.race([untilReady(machine, console, context), failed]);
+    return await Promise.race([untilReady(machine, console, BOOT_LIMIT_MS[accelerator], context), failed]);
   } catch (error) {
     // Does nothing when it has ended by itself.
     if (machine !== undefined) await endProcess(machine);
@@ -230,6 +232,7 @@ async function boot(
 async function untilReady(
   machine: MachineRecord,
   console: string,
+  limitMs: number,
   context: CoreContext,
 ): Promise<SshConnection> {
   const began = Date.now();
@@ -248,8 +251,8 @@ async function untilReady(
     const printed = await tailOf(console);
     if (/Kernel panic|skua: (no disk|\/dev\/vda)/.test(printed))
       throw bootFailed("The sandbox's system did not start.", printed);
-    if (elapsed > BOOT_LIMIT_MS)
-      throw bootFailed('The sandbox did not answer within three minutes.', printed);
+    if (elapsed > limitMs)
+      throw bootFailed(`The sandbox did not answer within ${String(limitMs / 60_000)} minutes.`, printed);
     await sleep(150, context.signal);
   }
 }
