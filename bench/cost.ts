@@ -6,7 +6,7 @@
 import type { Guest } from '../test/vm/guest';
 import { BENCH, loadModules, openBenchGuest, type GuestKind } from './lab/guest';
 import { machine, rounded, summarize, writeResult, type Summary } from './lab/numbers';
-import { installTracers, type Tracers } from './lab/tracers';
+import { mountTracers, type Tracers } from './lab/tracers';
 
 /** One line of the guest's programs (bench/guest/measure.h). */
 interface Reading {
@@ -121,7 +121,7 @@ function costs(
 
 async function measureGuest(kind: GuestKind, rounds: number, quick: boolean): Promise<object> {
   const guest = await openBenchGuest(kind);
-  const tracers = await installTracers(guest);
+  const tracers = await mountTracers(guest);
   const syscalls = new Map<string, Reading[]>();
   const writes = { null: new Map<string, Reading[]>(), page: new Map<string, Reading[]>() };
   const loops = quick ? 5 : 10;

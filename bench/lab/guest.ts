@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { PortForward } from '../../src/core/sandbox/qemu';
 import { openSandbox, REPOSITORY, type Guest } from '../../test/vm/guest';
 import { moduleFolders } from '../../test/vm/modules';
+import { tracersDisk } from './tracers';
 
 /** `time`: two emulated processors, clocks are the host's. `instructions`: one, whose clock counts its instructions. */
 export type GuestKind = 'time' | 'instructions';
@@ -25,10 +26,11 @@ export async function openBenchGuest(kind: GuestKind, forwards: readonly PortFor
   execFileSync(join(REPOSITORY, 'tools/build-clients.sh'), { stdio: 'ignore' });
   execFileSync('make', ['-s', '-C', join(REPOSITORY, 'bench/guest')], { stdio: 'inherit' });
   const folders = await moduleFolders();
-  const guest = await openSandbox(
-    guestName(kind),
-    kind === 'time' ? { accelerator: 'tcg', cpus: 2, forwards } : { accelerator: 'icount', cpus: 1 },
-  );
+  const guest = await openSandbox(guestName(kind), {
+    ...(kind === 'time' ? { accelerator: 'tcg', cpus: 2 } : { accelerator: 'icount', cpus: 1 }),
+    forwards,
+    disks: [tracersDisk()],
+  });
   const folder = mkdtempSync(join(tmpdir(), 'skua-bench-'));
   try {
     cpSync(join(REPOSITORY, 'out/bench'), folder, { recursive: true });

@@ -45,6 +45,8 @@ export interface StartOptions {
   readonly accelerator?: Accelerator;
   /** Ports of this machine's loopback that shall lead into the guest, beside SSH. */
   readonly forwards?: readonly PortForward[];
+  /** Raw images that the guest gets as further disks, read-only. */
+  readonly disks?: readonly string[];
 }
 
 /** Counting instructions takes a single thread, which may have to share a busy machine. */
@@ -187,6 +189,7 @@ async function boot(
     pidFile: join(folder, 'qemu.pid'),
     accelerator,
     forwards: options.forwards ?? [],
+    disks: options.disks ?? [],
     cpus: options.cpus ?? Math.min(2, availableParallelism()),
     memoryMiB: options.memoryMiB ?? 2048,
   });

@@ -16,6 +16,8 @@ export interface MachineOptions {
   readonly initrd: string;
   /** qcow2 overlay of this instance. */
   readonly overlay: string;
+  /** Further disks, raw images that the guest can only read: /dev/vdb and so on. */
+  readonly disks: readonly string[];
   readonly console: string;
   readonly pidFile: string;
   /** Loopback port that leads to the guest's sshd. */
