@@ -53,6 +53,7 @@ export function qemuArguments(o: MachineOptions): readonly string[] {
         'random.trust_cpu=on tsc=reliable no_timer_check cryptomgr.notests net.ifnames=1',
     ],
     ['-drive', `file=${escapeComma(o.overlay)},format=qcow2,if=virtio,cache=unsafe,discard=unmap`],
+    ...o.disks.map((disk) => ['-drive', `file=${escapeComma(disk)},format=raw,if=virtio,readonly=on`]),
     [
       '-netdev',
       `user,id=net0,ipv6=off${[{ host: o.sshPort, guest: 22 }, ...o.forwards].map(forwardRule).join('')}`,
