@@ -214,7 +214,11 @@ function fakeHost(options: FakeOptions = {}): FakeHost {
     if (command.startsWith('gpasswd')) members = '';
     if (command.startsWith('xargs')) {
       if (options.insmod !== undefined)
-        return Promise.resolve({ ...OK, code: 123, stderr: `insmod: ERROR: could not insert module /m/skua.ko: ${options.insmod}` });
+        return Promise.resolve({
+          ...OK,
+          code: 123,
+          stderr: `insmod: ERROR: could not insert module /m/skua.ko: ${options.insmod}`,
+        });
       commands.push(
         ...input
           .trim()
@@ -381,7 +385,10 @@ describe('Host', () => {
   it('replaces an outdated build that it can work with, unless somebody records with it', async () => {
     const inputs = { modulesDir: folder, modulesHash: HASH };
     const outdated = (fake: FakeHost): void => {
-      fake.files.set('/proc/skua/abi', '1 0123456789abcdef\n').set('/proc/skua', '').set('/proc/skua/context', '');
+      fake.files
+        .set('/proc/skua/abi', '1 0123456789abcdef\n')
+        .set('/proc/skua', '')
+        .set('/proc/skua/context', '');
     };
     const fake = fakeHost();
     outdated(fake);

@@ -1,5 +1,5 @@
 import { parseMi } from '../../lttng/mi';
-import { CONTEXT_FILE, type Facts } from '../facts';
+import { CONTEXT_FILE, TRACING_GROUP, type Facts } from '../facts';
 import type { Sessiond } from '../sessiond';
 import type { PreparedStore } from '../state';
 import type { Step } from '../step';
@@ -67,6 +67,10 @@ export function contextDeviceStep(facts: Facts): Step {
         return { state: 'skipped', found: "Comes with Skua's modules" };
       if (await facts.writable(CONTEXT_FILE)) return { state: 'ok', found: 'Writable' };
       if (await needsNewLogin(facts)) return { state: 'skipped', found: 'Writable from the next login on' };
+      const group = await facts.group(TRACING_GROUP);
+      if (group === undefined || !facts.processGroups().includes(group.gid)) {
+        return { state: 'skipped', found: `Writable once ${facts.user} is in the group ${TRACING_GROUP}` };
+      }
       return {
         state: 'failed',
         found: `Not writable by ${facts.user}`,

@@ -78,9 +78,7 @@ async function withPassword<T>(
     const refused = reportOf(result).steps.some((step) => step.error?.code === 'no-sudo');
     // Nobody gave the first password: then nobody is asked again.
     if (!refused || tries > PASSWORD_TRIES || (askFirst && password === undefined)) return result;
-    password = await context.prompter.password(
-      password === undefined ? prompt : `Not accepted. ${prompt}`,
-    );
+    password = await context.prompter.password(password === undefined ? prompt : `Not accepted. ${prompt}`);
     if (password === undefined) return result;
   }
 }
