@@ -24,18 +24,9 @@ export function buildPackages(manager: PackageManager, release: string): readonl
     case 'apt-get':
       return [`linux-headers-${release}`, 'gcc', 'make', 'patch', 'binutils'];
     case 'dnf':
-      return [
-        `kernel-devel-${release}`,
-        'gcc',
-        'make',
-        'patch',
-        'binutils',
-        'tar',
-        'xz',
-        'elfutils-libelf-devel',
-      ];
+      return [`kernel-devel-${release}`, 'gcc', 'make', 'patch', 'elfutils-libelf-devel'];
     case 'zypper':
-      return ['kernel-default-devel', 'gcc', 'make', 'patch', 'binutils', 'tar', 'xz'];
+      return ['kernel-default-devel', 'gcc', 'make', 'patch'];
   }
 }
 

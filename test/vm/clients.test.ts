@@ -3,15 +3,16 @@
  * programs' own counts agree with what was recorded and dropped.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseExpected } from '../../tools/correctness/expected';
 import { readCallTable } from '../../tools/check-correctness';
 import { integer, parseTrace, type TraceEvent } from './babeltrace';
 import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
+import { nodeSample } from './nodePackage';
 import { kernelTrouble } from './trouble';
 
 const CONTROL = 4n;
@@ -76,11 +77,7 @@ beforeAll(async () => {
   try {
     cpSync(join(REPOSITORY, 'examples/correctness/build/correctness'), join(folder, 'correctness'));
     cpSync(join(REPOSITORY, 'examples/counter/build/counter'), join(folder, 'counter'));
-    cpSync(join(REPOSITORY, 'examples/node-sample/notes.js'), join(folder, 'notes.js'));
-    cpSync(join(REPOSITORY, 'clients/node'), join(folder, 'node_modules/@skua/jaeger-client'), {
-      recursive: true,
-    });
-    copyPackage('jaeger-client', REPOSITORY, join(folder, 'node_modules'));
+    nodeSample(folder);
     const folders = await moduleFolders();
     guest = await openGuest();
     await guest.upload(folder, '/root/clients');
@@ -97,25 +94,6 @@ afterAll(async () => {
   await guest.close();
   expect(kernelTrouble(console)).toEqual([]);
 });
-
-/** Copies an installed package and all that it depends on; what each needs lies below it, so that versions cannot meet. */
-function copyPackage(name: string, from: string, into: string): void {
-  let root = join(from, 'node_modules', name);
-  for (let above = from; !existsSync(root); root = join(above, 'node_modules', name)) {
-    if (above === dirname(above)) throw new Error(`${name} is not installed.`);
-    above = dirname(above);
-  }
-  const target = join(into, name);
-  cpSync(root, target, {
-    recursive: true,
-    filter: (path) => !path.slice(root.length).includes('node_modules'),
-  });
-  const { dependencies = {} } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    dependencies?: Record<string, string>;
-  };
-  for (const dependency of Object.keys(dependencies))
-    copyPackage(dependency, root, join(target, 'node_modules'));
-}
 
 describe('C++: OpenTracing tracer', () => {
   it('gives every work span exactly its calls, in order, and its request nothing', async () => {

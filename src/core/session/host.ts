@@ -4,8 +4,7 @@ import type { AgentEvents } from '../agent/connection';
 import type { CoreContext, TargetSpec } from '../api';
 import { probeTarget } from '../deploy/facts';
 import { removeDeployed } from '../deploy/deploy';
-import { checkHost, prepareHost, unprepareHost } from './preparation';
-import { connectTarget, openTarget, targetName } from './target';
+import { connectTarget, openTarget, runPrepare, targetName } from './target';
 
 /** Nothing is traced here, so nothing arrives. */
 const NO_EVENTS: AgentEvents = {
@@ -21,7 +20,7 @@ export async function doctor(target: TargetSpec, context: CoreContext): Promise<
   const open = await openTarget(target, NO_EVENTS, context);
   try {
     context.progress.report(`Checking ${open.ssh.alias}`);
-    return await checkHost(open, context);
+    return await open.agent.request('doctor', {}, { signal: context.signal });
   } finally {
     await open.dispose();
   }
@@ -36,12 +35,12 @@ export async function prepare(target: TargetSpec, context: CoreContext): Promise
   let report: HostReport;
   let needsReconnect: boolean;
   try {
-    report = await checkHost(open, context);
+    report = await open.agent.request('doctor', {}, { signal: context.signal });
     if (!report.steps.some((step) => step.state === 'fixable')) return report;
     if (target.kind !== 'sandbox' && !(await context.prompter.confirmPrepare(report))) {
       throw cancelled(`Preparing ${targetName(target)}`);
     }
-    ({ report, needsReconnect } = await prepareHost(target, open, report, context));
+    ({ report, needsReconnect } = await runPrepare(target, open, report, context));
   } finally {
     await open.dispose();
   }
@@ -52,7 +51,8 @@ export async function prepare(target: TargetSpec, context: CoreContext): Promise
 export async function unprepare(target: TargetSpec, context: CoreContext): Promise<HostReport> {
   const open = await openTarget(target, NO_EVENTS, context);
   try {
-    return await unprepareHost(open, context);
+    context.progress.report(`Undoing the preparation of ${open.ssh.alias}`);
+    return await open.agent.request('unprepare', {}, { signal: context.signal });
   } finally {
     await open.dispose();
   }
