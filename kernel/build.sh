@@ -14,7 +14,7 @@
 #   --hash     prints the hash of everything that goes into the modules but the kernel: a cache key, and the second word of
 #              /proc/skua/abi. After --stock: that of the unmodified modules
 #
-# Needs bash, make, gcc, patch and coreutils; dpkg-deb when the source is a package. Runs as any user.
+# Needs bash, make, gcc, patch and coreutils; dpkg-deb, or ar, tar and xz, when the source is a package. Runs as any user.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -46,6 +46,19 @@ source_hash() {
   } | sha256sum | cut -c1-16
 }
 
+# A Debian package, also where there is no dpkg: it is an ar archive with the files in data.tar.xz.
+unpack_package() {
+  local archive=$1 to=$2
+  mkdir -p "$to"
+  if command -v dpkg-deb >/dev/null; then
+    dpkg-deb -x "$archive" "$to"
+  elif command -v ar >/dev/null && command -v xz >/dev/null; then
+    ar p "$archive" data.tar.xz | xz -dc | tar -x -C "$to" --no-same-owner
+  else
+    die "neither dpkg-deb nor ar and xz are installed: $archive cannot be unpacked"
+  fi
+}
+
 # A folder with the source in it, checked against UPSTREAM.
 unpack_source() {
   local from=$1 to=$2 actual
@@ -53,7 +66,7 @@ unpack_source() {
   if [ -f "$from" ]; then
     actual=$(sha256sum <"$from" | cut -d' ' -f1)
     [ "$actual" = "$PACKAGE_SHA256" ] || die "$from is not $PACKAGE $PACKAGE_VERSION (sha256 $actual)"
-    dpkg-deb -x "$from" "$to.deb"
+    unpack_package "$from" "$to.deb"
     cp -R "$to.deb/usr/src/lttng-modules-$UPSTREAM_VERSION/." "$to"
     rm -rf "$to.deb"
   elif [ -d "$from" ]; then
@@ -193,6 +206,9 @@ make -s -j "$jobs" -C "$headers" M="$work/tree/src" CONFIG_LTTNG=m KCFLAGS=-g0 m
 mkdir -p "$temporary/out" "$(dirname "$out")"
 find "$work/tree/src" -name '*.ko' -exec cp -t "$temporary/out" {} +
 write_manifest "$temporary/out"
+# In one step at the end: an interrupted build must not look like modules.
+rm -rf "$out.new"
+cp -R "$temporary/out" "$out.new"
 rm -rf "$out"
-cp -R "$temporary/out" "$out"
+mv "$out.new" "$out"
 echo "built $(find "$out" -name '*.ko' | wc -l) modules for $(sed -n 's/.*"kernelRelease": "\(.*\)",/\1/p' "$out/manifest.json") in $out"

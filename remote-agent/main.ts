@@ -33,7 +33,7 @@ async function serve(): Promise<number> {
 }
 
 async function doctor(): Promise<number> {
-  const report = await new Host().doctor();
+  const report = await new Host().doctor({});
   const lines = [`${report.hostname}: ${report.distribution}, Linux ${report.kernelRelease}, ${report.arch}`];
   for (const step of report.steps) {
     lines.push(`  ${step.state.padEnd(8)}${step.title}: ${step.found}`);

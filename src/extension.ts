@@ -67,6 +67,11 @@ export function activate(context: vscode.ExtensionContext): void {
     ),
   );
 
+  // Makefiles, the sample's among them, find the tracing clients that come with the extension.
+  const { environmentVariableCollection: environment } = context;
+  environment.description = 'Where the tracing clients of Skua are: `$SKUA_CLIENTS/include` and `/lib`.';
+  environment.replace('SKUA_CLIENTS', vscode.Uri.joinPath(context.extensionUri, 'dist', 'clients').fsPath);
+
   const provider = new SkuaConfigurationProvider(errors);
   own(vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, provider));
   own(

@@ -27,6 +27,8 @@ import { Viewport, clamped, type TimeWindow } from './view/viewport';
 
 /** Time given to placing new spans in each frame. */
 const LAYOUT_BUDGET_MS = 7;
+/** The live edge moves this often while nothing else does: many editors draw without a graphics card, on the CPUs that are traced. */
+const LIVE_FRAME_MS = 50;
 /** While following, at most this much of the past stays in view unless the user zooms. */
 const FOLLOW_WINDOW_NS = 5e9;
 const SEARCH_DELAY_MS = 120;
@@ -100,7 +102,7 @@ export class TimelineApp {
   /** Width of the label column, px. */
   get labelWidth(): number {
     const { width } = this.parts.stage;
-    const wanted = this.chosenLabels === 0 ? Math.min(240, Math.max(110, width * 0.24)) : this.chosenLabels;
+    const wanted = this.chosenLabels === 0 ? Math.min(240, Math.max(150, width * 0.24)) : this.chosenLabels;
     return Math.round(Math.min(wanted, Math.max(MIN_LABELS, width * MOST_LABELS)));
   }
 
@@ -446,7 +448,7 @@ export class TimelineApp {
     }
   }
 
-  private frame(now: number, elapsed: number): boolean {
+  private frame(now: number, elapsed: number): number | undefined {
     const { model, view, parts } = this;
     const message = this.pending.shift();
     if (message) {
@@ -467,7 +469,8 @@ export class TimelineApp {
       this.dirty = false;
       this.draw(now);
     }
-    return moving || more || this.pending.length > 0 || live || model.state.kind === 'running';
+    if (moving || more || this.pending.length > 0) return 0;
+    return live || model.state.kind === 'running' ? LIVE_FRAME_MS : undefined;
   }
 
   private draw(now: number): void {

@@ -67,9 +67,10 @@ class Generator {
 
   /** Emits the code for a structure and returns the object literal. `root` makes its fields reachable by absolute paths. */
   structure(type: StructType, root?: string): string {
-    const { js, members } = this.emitStruct(type, undefined);
+    const members = new Names();
+    // Before its fields are written: they may refer to each other by absolute paths too.
     if (root !== undefined) this.roots.set(root, members);
-    return js;
+    return this.emitStruct(type, members).js;
   }
 
   source(result: string): string {
@@ -162,13 +163,17 @@ class Generator {
         return { js, type };
       }
       case 'struct':
-        return this.emitStruct(type, names);
+        return this.emitStruct(type, new Names(names));
       case 'variant':
         return { js: this.emitVariant(type, names), type };
       case 'array':
+        this.align(alignmentOf(type));
         return { js: this.emitElements(type.element, type.length, names), type };
-      case 'sequence':
-        return { js: this.emitElements(type.element, this.length(type.length, names), names), type };
+      case 'sequence': {
+        const length = this.length(type.length, names);
+        this.align(alignmentOf(type));
+        return { js: this.emitElements(type.element, length, names), type };
+      }
     }
   }
 
@@ -229,14 +234,13 @@ class Generator {
     return size === 32 ? `(${value}) >>> 0` : value;
   }
 
-  private emitStruct(type: StructType, parent: Names | undefined): Ref & { readonly members: Names } {
+  private emitStruct(type: StructType, members: Names): Ref & { readonly members: Names } {
     this.align(type.align);
-    const members = new Names(parent);
     const properties: string[] = [];
     for (const field of type.fields) {
       const ref = this.emitType(field.type, members);
       members.set(field.rawName, ref);
-      if (this.effects && field.rawName === 'id' && isInteger(field.type))
+      if (this.effects && field.name === 'id' && isInteger(field.type))
         this.emit(`s.id = Number(${ref.js});`);
       // A plain key `__proto__` would set the prototype.
       const key = field.name === '__proto__' ? '["__proto__"]' : JSON.stringify(field.name);
@@ -275,7 +279,6 @@ class Generator {
   }
 
   private emitElements(element: CtfType, length: number | string, names: Names): string {
-    this.align(alignmentOf(element));
     if (element.kind === 'integer' && element.size % 8 === 0 && element.align <= 8 && this.wholeBytes()) {
       const js = this.emitIntegers(element, length);
       if (js !== undefined) return js;
@@ -353,9 +356,14 @@ class Generator {
 
   private emitVariant(type: VariantType, names: Names): string {
     const tag = this.resolve(type.tag, names);
-    if (tag.type.kind !== 'enum')
-      throw unknownType(this.line, `the tag "${type.tag.join('.')}" is not an enumeration`);
-    const { mappings, container } = tag.type;
+    const container = tag.type.kind === 'enum' ? tag.type.container : tag.type;
+    const byRange = type.options.every(({ ranges }) => ranges !== undefined);
+    if (container.kind !== 'integer' || (tag.type.kind !== 'enum' && !byRange))
+      throw unknownType(
+        this.line,
+        `the tag "${type.tag.join('.')}" is not an ${byRange ? 'integer' : 'enumeration'}`,
+      );
+    const mappings = tag.type.kind === 'enum' ? tag.type.mappings : [];
     const suffix = container.size > 32 ? 'n' : '';
     const result = this.variable();
     this.emit(`let ${result};`);
@@ -363,9 +371,11 @@ class Generator {
     const outer = this.lines;
     const branches: { readonly condition: string; readonly lines: string[]; readonly end: Position }[] = [];
     for (const option of type.options) {
-      const condition = mappings
+      const labelled = mappings
         .filter(({ label }) => label === option.rawName || `_${label}` === option.rawName)
-        .map(({ from, to }) =>
+        .map(({ from, to }) => [from, to] as const);
+      const condition = (option.ranges ?? labelled)
+        .map(([from, to]) =>
           from === to
             ? `${tag.js} === ${from}${suffix}`
             : `(${tag.js} >= ${from}${suffix} && ${tag.js} <= ${to}${suffix})`,
@@ -438,16 +448,19 @@ function minBits(type: CtfType): number {
   return Math.min(bits, Number.MAX_SAFE_INTEGER);
 }
 
-/** Source of a function body `(v, u, n, b, s) => object` that decodes one structure. `line` is for error messages. */
-export function structSource(type: StructType, byteOrder: ByteOrder, line: number): string {
+/**
+ * Source of a function body `(v, u, n, b, s) => object` that decodes one structure. `line` is for error messages; `root` is its own
+ * absolute path.
+ */
+export function structSource(type: StructType, byteOrder: ByteOrder, line: number, root?: string): string {
   const generator = new Generator(byteOrder, line, false);
-  return generator.source(generator.structure(type));
+  return generator.source(generator.structure(type, root));
 }
 
 /** Source of a function body that decodes an event header into `s.id` and the clock of `s`. */
 export function headerSource(type: StructType, byteOrder: ByteOrder, line: number): string {
   const generator = new Generator(byteOrder, line, true);
-  generator.structure(type);
+  generator.structure(type, 'stream.event.header');
   return generator.source('undefined');
 }
 

@@ -48,7 +48,8 @@ export class StreamDecoders {
     readonly stream: StreamClass,
   ) {
     const { packetContext, eventHeader } = stream;
-    if (packetContext !== undefined) this.packetContext = buildStruct(packetContext, trace);
+    if (packetContext !== undefined)
+      this.packetContext = buildStruct(packetContext, trace, 'stream.packet.context');
     if (eventHeader !== undefined)
       this.header = build(headerSource(eventHeader, trace.byteOrder, 0), undefined);
   }
@@ -69,6 +70,7 @@ export class StreamDecoders {
   }
 }
 
-export function buildStruct(type: StructType, trace: TraceClass): Decoder<CtfFields> {
-  return build<CtfFields>(structSource(type, trace.byteOrder, 0), undefined);
+/** `root` is the structure's own absolute path. */
+export function buildStruct(type: StructType, trace: TraceClass, root: string): Decoder<CtfFields> {
+  return build<CtfFields>(structSource(type, trace.byteOrder, 0, root), undefined);
 }

@@ -6,7 +6,7 @@ export function metadataInvalid(line: number, what: string): SkuaError {
     code: 'ctf-metadata-invalid',
     message: `The trace's metadata is not valid: ${what} (line ${line}).`,
     remedy:
-      'Record the trace again. If it comes from another tracer than LTTng, check that it writes CTF 1.8 (with LTTng 2.15 and later: `lttng create --trace-format=ctf-1.8`).',
+      'Record the trace again. If it comes from another tracer than LTTng, check that it writes CTF 1.8 or CTF 2.',
     detail: `metadata line ${line}`,
   });
 }

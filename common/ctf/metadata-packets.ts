@@ -1,5 +1,5 @@
 /**
- * Metadata as bytes: plain text, or packets of text each behind a header (CTF 1.8.3 §7.1), in either byte order:
+ * Metadata as bytes: plain text, or packets of text each behind a header (CTF 1.8.3 §7.1, CTF2-PMETA-1.0), in either byte order:
  *
  *   u32 magic 0x75D11D57 · u8 uuid[16] · u32 checksum · u32 content_size · u32 packet_size (both in bits)
  *   u8 compression · u8 encryption · u8 checksum_scheme · u8 major · u8 minor        = 37 bytes
@@ -44,14 +44,13 @@ export class MetadataPackets {
     else if (bytes.length >= 4 && view.getUint32(0, false) === MAGIC) {
       this.mode = 'packets';
       this.little = false;
-    } else if (bytes[0] === 0x1e) {
-      throw metadataInvalid(1, 'it is CTF 2 (JSON), Skua reads CTF 1.8');
     }
   }
 
-  /** Text up to the last line end, so that no character is cut in two. */
+  /** Text up to the last ASCII character, so that none is cut in two; in JSON the last one of a fragment need not be a line end. */
   private plainText(last: boolean): string {
-    const end = last ? this.pending.length : this.pending.lastIndexOf(0x0a) + 1;
+    let end = this.pending.length;
+    while (!last && end > 0 && (this.pending[end - 1] as number) >= 0x80) end -= 1;
     const text = decodeUtf8(this.pending, 0, end);
     this.pending = this.pending.slice(end);
     return text;
@@ -73,8 +72,9 @@ export class MetadataPackets {
       const packetBits = view.getUint32(at + 28, this.little);
       const [compression, encryption, , major, minor] = bytes.subarray(at + 32, at + HEADER_BYTES);
       if (compression !== 0 || encryption !== 0) throw metadataInvalid(0, 'it is compressed or encrypted');
-      if (major !== 1 || minor !== 8)
-        throw metadataInvalid(0, `it is CTF ${major}.${minor}, Skua reads CTF 1.8`);
+      const version = `${major}.${minor}`;
+      if (version !== '1.8' && version !== '2.0')
+        throw metadataInvalid(0, `it is CTF ${version}, Skua reads CTF 1.8 and CTF 2`);
       if (
         contentBits % 8 !== 0 ||
         packetBits % 8 !== 0 ||

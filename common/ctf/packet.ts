@@ -1,4 +1,4 @@
-/** Decodes the packets of a trace's streams. CTF 1.8.3 §5 and §6; field names as LTTng uses them. */
+/** Decodes the packets of a trace's streams. CTF 1.8.3 §5 and §6; field names as LTTng uses them, also for the roles of CTF 2. */
 import { SkuaError } from '../base/errors';
 import { ns, type Nanoseconds } from '../base/time';
 import { buildStruct, StreamDecoders, type Decoder } from './compile';
@@ -29,7 +29,8 @@ export class TraceDecoder {
   private packetHeader: Decoder<CtfFields> | undefined;
 
   constructor(readonly trace: TraceClass) {
-    if (trace.packetHeader !== undefined) this.packetHeader = buildStruct(trace.packetHeader, trace);
+    if (trace.packetHeader !== undefined)
+      this.packetHeader = buildStruct(trace.packetHeader, trace, 'trace.packet.header');
   }
 
   /**

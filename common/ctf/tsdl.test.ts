@@ -191,7 +191,6 @@ describe('TSDL', () => {
       'an event twice',
       `${HEAD}stream { id = 0; }; event { name = "a"; id = 1; }; event { name = "b"; id = 1; };`,
     ],
-    ['CTF 2', '\u001e{"type":"preamble","version":2}'],
     ['nothing', ''],
   ])('refuses %s', (_what, text) => {
     expect(error(() => readMetadata(bytes(text))).code).toBe('ctf-metadata-invalid');

@@ -1,6 +1,6 @@
 /**
  * What a trace's metadata says: the types of its fields and the classes of its streams and events.
- * Format: Common Trace Format 1.8.3, https://diamon.org/ctf/v1.8.3/
+ * Formats: Common Trace Format 1.8.3, https://diamon.org/ctf/v1.8.3/, and CTF 2, https://diamon.org/ctf/files/CTF2-SPEC-2.0.html
  */
 import type { Nanoseconds } from '../base/time';
 
@@ -52,6 +52,8 @@ export interface ArrayType {
   readonly kind: 'array';
   readonly element: CtfType;
   readonly length: number;
+  /** Bits, where it is more than the element's (CTF 2). */
+  readonly align?: number;
 }
 
 /** Names as written in the metadata: relative to an enclosing structure, or absolute (`stream.event.context.…`). */
@@ -61,6 +63,8 @@ export interface SequenceType {
   readonly kind: 'sequence';
   readonly element: CtfType;
   readonly length: FieldPath;
+  /** Bits, where it is more than the element's (CTF 2). */
+  readonly align?: number;
 }
 
 export interface CtfField {
@@ -78,11 +82,16 @@ export interface StructType {
   readonly align: number;
 }
 
+export interface VariantOption extends CtfField {
+  /** CTF 2: values of the selector, inclusive. In CTF 1.8 the labels of an enumeration select. */
+  readonly ranges?: readonly (readonly [bigint, bigint])[];
+}
+
 export interface VariantType {
   readonly kind: 'variant';
-  /** The enumeration that selects the option; empty while a named variant type waits for its use. */
+  /** The field that selects the option; empty while a named variant type waits for its use. */
   readonly tag: FieldPath;
-  readonly options: readonly CtfField[];
+  readonly options: readonly VariantOption[];
 }
 
 export type CtfType =
@@ -192,7 +201,7 @@ export function alignmentOf(type: CtfType): number {
       return 8;
     case 'array':
     case 'sequence':
-      return alignmentOf(type.element);
+      return type.align ?? alignmentOf(type.element);
     case 'variant':
       return 1;
   }

@@ -10,7 +10,7 @@ export const AGENT_PROTOCOL_VERSION = 1;
 
 /** One idempotent step of preparing a host, as shown by `skua doctor`. */
 export interface StepReport {
-  /** Stable id: `kernel`, `secure-boot`, `sudo`, `lttng-tools`, `tracing-group`, `headers`, `modules`, `sessiond`, `relayd`, `context-device`. */
+  /** Stable id: `kernel`, `sudo`, `lttng-tools`, `tracing-group`, `headers`, `build`, `secure-boot`, `modules`, `sessiond`, `relayd`, `context-device`. */
   readonly id: string;
   readonly title: string;
   readonly state: 'ok' | 'fixable' | 'failed' | 'skipped';
@@ -96,22 +96,31 @@ export interface SessionSummary {
   readonly clockErrorNs: number;
 }
 
+/** Which modules the client wants in the kernel. */
+export interface ModuleInputs {
+  /** Hash of their sources, as /proc/skua/abi tells it. Absent: any that this agent can work with. */
+  readonly modulesHash?: string;
+  /** Folder on the target for modules of this kernel and hash. What is in it is a candidate, verified by vermagic. */
+  readonly modulesDir?: string;
+}
+
 /** Requests of the client: name → [parameters, result]. */
 export interface AgentRequests {
   readonly hello: [{ readonly protocol: number; readonly clientVersion: string }, AgentHello];
   /** Checks only; changes nothing. */
-  readonly doctor: [Record<string, never>, HostReport];
+  readonly doctor: [ModuleInputs, HostReport];
   /**
-   * Does every fixable step. `modulesDir`: folder on the target with prebuilt modules for this kernel (a candidate, verified by
-   * vermagic). `sourceDir`: folder on the target with the lttng-modules source tarball and Skua's kernel/ folder, to build from.
-   * `needsReconnect` is true when group membership changed and a new login is needed before `startSession`.
+   * Does every fixable step. `sourceDir`: folder on the target with `lttng-modules.deb` (the package that kernel/UPSTREAM names) and
+   * Skua's `kernel/`, from which modules are built into `modulesDir` when that has none. `sudoPassword` is given to sudo when it asks,
+   * and forgotten with this request. `needsReconnect` is true when a new login is needed before `startSession`, because group
+   * membership changed.
    */
   readonly prepare: [
-    { readonly modulesDir?: string; readonly sourceDir?: string },
-    { readonly report: HostReport; readonly needsReconnect: boolean; readonly builtModulesDir?: string },
+    ModuleInputs & { readonly sourceDir?: string; readonly sudoPassword?: string },
+    { readonly report: HostReport; readonly needsReconnect: boolean },
   ];
   /** Undoes what `prepare` did, in reverse order. */
-  readonly unprepare: [Record<string, never>, HostReport];
+  readonly unprepare: [{ readonly sudoPassword?: string }, HostReport];
   readonly startSession: [SessionOptions, SessionStarted];
   readonly shell: [ShellOptions, ExitStatus];
   /** Resolves when the program has been started. Its end is the event `exited`. */

@@ -6,6 +6,9 @@ import { parseGroup, parseModules, parseOsRelease, type Group, type LoadedModule
 /** The one group that may talk to the root session daemon; lttng-tools' default on every distribution. */
 export const TRACING_GROUP = 'tracing';
 
+/** Where programs write their context records; a file of Skua's modules. */
+export const CONTEXT_FILE = '/proc/skua/context';
+
 /** What the steps ask of the host. Reads only; one object, so that steps can be tested on recorded answers. */
 export interface Facts {
   readonly run: Run;

@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SkuaErrorData } from '../../common/base/errors';
 import type { Run, RunResult } from '../base/run';
 import type { Facts } from './facts';
 import { Host } from './host';
@@ -70,14 +71,23 @@ describe('parsers', () => {
     ]);
   });
 
-  it('explains what insmod says', () => {
-    expect(
-      explainInsmod('skua.ko', 'insmod: ERROR: could not insert module skua.ko: Key was rejected by service')
-        .code,
-    ).toBe('secure-boot');
-    expect(
-      explainInsmod('skua.ko', 'insmod: ERROR: could not insert module skua.ko: Invalid module format').code,
-    ).toBe('module-refused');
+  it.each([
+    ['Key was rejected by service', {}, 'secure-boot', /signed/],
+    ['Operation not permitted', { lockdown: 'integrity' }, 'secure-boot', /signed/],
+    ['Operation not permitted', { modulesDisabled: true }, 'module-refused', /modules_disabled/],
+    ['Operation not permitted', {}, 'module-refused', /container/],
+    ['Invalid module format', {}, 'module-refused', /does not fit the running kernel/],
+    ['Cannot allocate memory', {}, 'module-refused', /dmesg/],
+  ])('explains what insmod says: %s, %j', (said, limits, code, text) => {
+    const error = explainInsmod('skua.ko', `insmod: ERROR: could not insert module skua.ko: ${said}`, {
+      secureBoot: undefined,
+      lockdown: 'none',
+      signaturesEnforced: false,
+      modulesDisabled: false,
+      ...limits,
+    });
+    expect(error.code).toBe(code);
+    expect(`${error.message} ${error.remedy}`).toMatch(text);
   });
 });
 
@@ -139,11 +149,21 @@ const OK: RunResult = { code: 0, signal: null, stdout: '', stderr: '' };
 const REPLY = (body: string): string =>
   `<?xml version="1.0" encoding="UTF-8"?><command><name>list</name><output>${body}</output></command>`;
 
-/** A Debian host in memory. `sudo -n` runs what follows it, unless `sudo` is false. */
-function fakeHost(
-  options: { sudo?: boolean; sessions?: string; member?: boolean; processGroups?: number[] } = {},
-): FakeHost {
-  const { sudo = true, sessions = '<sessions/>', processGroups = [106] } = options;
+interface FakeOptions {
+  /** `free`, `no` (no such program), or the password it asks for. */
+  readonly sudo?: string;
+  readonly sessions?: string;
+  readonly member?: boolean;
+  readonly processGroups?: number[];
+  readonly missing?: readonly string[];
+  /** What insmod prints, instead of loading. */
+  readonly insmod?: string;
+  readonly build?: RunResult;
+}
+
+/** A Debian host in memory. */
+function fakeHost(options: FakeOptions = {}): FakeHost {
+  const { sudo = 'free', sessions = '<sessions/>', processGroups = [106], missing = [] } = options;
   let members = options.member === false ? '' : 'dev';
   const commands: string[] = [];
   const files = new Map<string, string>([
@@ -157,10 +177,25 @@ function fakeHost(
     ['/lib/systemd/system/lttng-sessiond.service', ''],
   ]);
   const runCommand: Run = (file, args, run) => {
-    const command = [file, ...args].join(' ').replace('sudo -n -- ', '');
-    if (file === 'sudo' && !sudo)
-      return Promise.resolve({ ...OK, code: 1, stderr: 'sudo: a password is required' });
-    if (file === 'sudo' && command !== 'sudo -n true') commands.push(command);
+    const command = [file, ...args].join(' ').replace(/^sudo (?:-n|-S -k -p ) (?:-- )?/, '');
+    let input = run?.input ?? '';
+    if (file === 'sudo') {
+      if (sudo === 'no') return Promise.resolve({ ...OK, code: 127 });
+      if (sudo !== 'free' && args[0] === '-n')
+        return Promise.resolve({ ...OK, code: 1, stderr: 'sudo: a password is required' });
+      if (args[0] === '-S') {
+        if (!input.startsWith(`${sudo}\n`)) {
+          commands.push('wrong password');
+          return Promise.resolve({ ...OK, code: 1, stderr: 'sudo: 1 incorrect password attempt' });
+        }
+        input = input.slice(sudo.length + 1);
+      }
+      if (command !== 'true') commands.push(command);
+    }
+    if (file === 'bash') {
+      commands.push(command);
+      if (options.build !== undefined) return Promise.resolve(options.build);
+    }
     if (command === 'lttng --version')
       return Promise.resolve({ ...OK, stdout: 'lttng (LTTng Trace Control) 2.13.9' });
     if (command === 'lttng --mi xml list') return Promise.resolve({ ...OK, stdout: REPLY(fake.sessions) });
@@ -178,8 +213,14 @@ function fakeHost(
     if (command.startsWith('usermod')) members = 'dev';
     if (command.startsWith('gpasswd')) members = '';
     if (command.startsWith('xargs')) {
+      if (options.insmod !== undefined)
+        return Promise.resolve({
+          ...OK,
+          code: 123,
+          stderr: `insmod: ERROR: could not insert module /m/skua.ko: ${options.insmod}`,
+        });
       commands.push(
-        ...(run?.input ?? '')
+        ...input
           .trim()
           .split('\n')
           .map((line) => `insmod ${line.replace(/\/\S*\//, '')}`),
@@ -207,7 +248,7 @@ function fakeHost(
       distribution: () => Promise.resolve(parse.parseOsRelease(files.get('/etc/os-release') ?? '')),
       group: () => Promise.resolve({ name: 'tracing', gid: 106, members: members === '' ? [] : [members] }),
       modules: () => Promise.resolve(parse.parseModules(files.get('/proc/modules') ?? '')),
-      hasProgram: () => Promise.resolve(true),
+      hasProgram: (name) => Promise.resolve(!missing.includes(name)),
     },
   };
   return fake;
@@ -234,17 +275,17 @@ describe('Host', () => {
   function host(fake: FakeHost): Host {
     return new Host(
       fake.facts,
-      new Privileged(false, fake.facts.run),
+      (password) => new Privileged(password, false, fake.facts.run),
       new PreparedStore(folder),
-      join(folder, 'built'),
     );
   }
+  const HASH = '77b125dbbc5313ca';
   const states = (steps: readonly { id: string; state: string }[]): Record<string, string> =>
     Object.fromEntries(steps.map((step) => [step.id, step.state]));
 
   it('changes nothing when it is only asked', async () => {
     const fake = fakeHost();
-    const report = await host(fake).doctor();
+    const report = await host(fake).doctor({});
     expect(states(report.steps)).toMatchObject({
       kernel: 'ok',
       modules: 'fixable',
@@ -280,7 +321,7 @@ describe('Host', () => {
     await host(fake).prepare({ modulesDir: folder }, run);
     expect(fake.commands.filter((command) => !command.startsWith('lttng'))).toEqual([]); // Idempotent.
     fake.files.set('/proc/modules', 'skua 16384 0 - Live 0x0 (OE)\n');
-    await host(fake).unprepare(run);
+    await host(fake).unprepare({}, run);
     expect(fake.commands).toContain('rmmod skua');
     expect(fake.files.has('/proc/skua/abi')).toBe(false);
   });
@@ -290,11 +331,11 @@ describe('Host', () => {
     await host(fake).prepare({ modulesDir: folder }, run);
     fake.files.set('/proc/modules', 'skua 16384 0 - Live 0x0 (OE)\n');
     fake.sessions = '<sessions><session><name>prod</name><enabled>true</enabled></session></sessions>';
-    const stuck = (await host(fake).unprepare(run)).steps.find((step) => step.undone === false);
+    const stuck = (await host(fake).unprepare({}, run)).steps.find((step) => step.undone === false);
     expect(stuck).toMatchObject({ id: 'modules', error: { code: 'module-in-use' } });
     expect(fake.commands).not.toContain('rmmod skua');
     fake.sessions = '<sessions/>';
-    expect((await host(fake).unprepare(run)).steps.filter((step) => step.undone === false)).toEqual([]);
+    expect((await host(fake).unprepare({}, run)).steps.filter((step) => step.undone === false)).toEqual([]);
     expect(fake.commands).toContain('rmmod skua');
   });
 
@@ -310,10 +351,150 @@ describe('Host', () => {
   });
 
   it('says what to do without sudo', async () => {
-    const fake = fakeHost({ sudo: false });
+    const fake = fakeHost({ sudo: 'no' });
     const { report } = await host(fake).prepare({ modulesDir: folder }, run);
     expect(report.steps.find((s) => s.id === 'sudo')?.error).toMatchObject({ code: 'no-sudo' });
     expect(fake.commands).toEqual([]);
+  });
+
+  it('gives sudo the password when it asks, and asks for one when there is none', async () => {
+    const fake = fakeHost({ sudo: 'correct horse' });
+    const asked = await host(fake).doctor({});
+    expect(asked.steps.find((s) => s.id === 'sudo')).toMatchObject({ state: 'fixable' });
+    // Without root nobody knows whether somebody records: that is not a failure, it is asked once root is there.
+    expect(states(asked.steps)).toMatchObject({ modules: 'fixable' });
+    const none = await host(fake).prepare({ modulesDir: folder }, run);
+    expect(states(none.report.steps)).toMatchObject({ sudo: 'fixable', modules: 'skipped' });
+    expect(fake.commands).toEqual([]);
+
+    const given = await host(fake).prepare({ modulesDir: folder, sudoPassword: 'correct horse' }, run);
+    expect(states(given.report.steps)).toMatchObject({ sudo: 'ok', modules: 'ok', sessiond: 'ok' });
+    // The password was a line of its own: insmod saw only its own arguments.
+    expect(fake.commands).toContain('insmod skua.ko gid=106');
+    expect(fake.commands.join('\n')).not.toContain('horse');
+    expect(states((await host(fake).doctor({})).steps)).toMatchObject({ sudo: 'skipped' });
+  });
+
+  it('tries a wrong password once only', async () => {
+    const fake = fakeHost({ sudo: 'right' });
+    const { report } = await host(fake).prepare({ modulesDir: folder, sudoPassword: 'wrong' }, run);
+    expect(report.steps.find((s) => s.id === 'sudo')?.error?.code).toBe('no-sudo');
+    expect(fake.commands).toEqual(['wrong password']);
+  });
+
+  it('replaces an outdated build that it can work with, unless somebody records with it', async () => {
+    const inputs = { modulesDir: folder, modulesHash: HASH };
+    const outdated = (fake: FakeHost): void => {
+      fake.files
+        .set('/proc/skua/abi', '1 0123456789abcdef\n')
+        .set('/proc/skua', '')
+        .set('/proc/skua/context', '');
+    };
+    const fake = fakeHost();
+    outdated(fake);
+    expect(states((await host(fake).doctor(inputs)).steps)).toMatchObject({ modules: 'fixable' });
+    expect(states((await host(fake).doctor({})).steps)).toMatchObject({ modules: 'ok' });
+    await host(fake).prepare(inputs, run);
+    expect(fake.files.get('/proc/skua/abi')).toContain(HASH);
+
+    const busy = fakeHost({ sessions: '<sessions><session><name>skua-other</name></session></sessions>' });
+    outdated(busy);
+    const kept = (await host(busy).prepare(inputs, run)).report.steps.find((s) => s.id === 'modules');
+    expect(kept).toMatchObject({ state: 'ok' });
+    expect(kept?.found).toContain('skua-other');
+    const locked = fakeHost({ sudo: 'no' });
+    outdated(locked);
+    expect(states((await host(locked).prepare(inputs, run)).report.steps)).toMatchObject({ modules: 'ok' });
+    for (const each of [busy, locked])
+      expect(each.commands.filter((command) => !command.startsWith('lttng'))).toEqual([]);
+  });
+
+  it('replaces modules of another interface, but not under a running session', async () => {
+    const fake = fakeHost({ sessions: '<sessions><session><name>skua-other</name></session></sessions>' });
+    fake.files.set('/proc/skua/abi', '99 0123456789abcdef\n');
+    const { report } = await host(fake).prepare({ modulesDir: folder, modulesHash: HASH }, run);
+    const step = report.steps.find((s) => s.id === 'modules');
+    expect(step?.error).toMatchObject({ code: 'module-in-use' });
+    expect(step?.error?.message).toContain('skua-other');
+    expect(fake.commands).not.toContain('systemctl stop lttng-sessiond.service');
+  });
+
+  describe('without modules for this kernel', () => {
+    const BUILD = '/lib/modules/6.1.0-56-cloud-amd64/build';
+    const inputs = (): { modulesDir: string; sourceDir: string } => ({
+      modulesDir: join(folder, 'none'),
+      sourceDir: '/home/dev/source',
+    });
+    const withHeaders = (fake: FakeHost): FakeHost => {
+      fake.files.set(`${BUILD}/Makefile`, '');
+      return fake;
+    };
+    const errorOf = async (fake: FakeHost, id: string): Promise<SkuaErrorData | undefined> =>
+      (await host(fake).prepare(inputs(), run)).report.steps.find((s) => s.id === id)?.error;
+
+    it('builds them from the package that the client brought', async () => {
+      const fake = withHeaders(fakeHost({ build: { ...OK, code: 2, stderr: 'skua-main.c:1: error: no' } }));
+      const error = await errorOf(fake, 'build');
+      expect(fake.commands).toContain(
+        `bash /home/dev/source/kernel/build.sh --source /home/dev/source/lttng-modules.deb --headers ${BUILD} --out ${folder}/none`,
+      );
+      expect(error).toMatchObject({ code: 'module-build-failed', detail: 'skua-main.c:1: error: no' });
+    });
+
+    it('tells a full disk from a build that fails', async () => {
+      const build = { ...OK, code: 2, stderr: 'cc1: error: writing: No space left on device' };
+      expect((await errorOf(withHeaders(fakeHost({ build })), 'build'))?.code).toBe('disk-full');
+    });
+
+    it('installs headers; says how to get them where the distribution has none', async () => {
+      const fake = fakeHost({ build: { ...OK, code: 2 } });
+      expect((await errorOf(fake, 'headers'))?.code).toBe('internal'); // "Done, but without effect": the fake installs nothing.
+      expect(fake.commands.find((command) => command.startsWith('apt-get install'))).toContain(
+        'linux-headers-6.1.0-56-cloud-amd64',
+      );
+      const unknown = fakeHost();
+      unknown.files.set('/etc/os-release', 'ID=arch\n');
+      const error = await errorOf(unknown, 'headers');
+      expect(error?.code).toBe('no-headers');
+      expect(error?.remedy).toContain('kernel-devel-6.1.0-56-cloud-amd64');
+    });
+
+    it('names the compiler when only that is missing', async () => {
+      const fake = withHeaders(fakeHost({ missing: ['gcc', 'dpkg-deb', 'xz'] }));
+      fake.files.set('/etc/os-release', 'ID=arch\n');
+      const error = await errorOf(fake, 'headers');
+      expect(error?.code).toBe('no-compiler');
+      expect(error?.message).toContain('gcc, xz');
+    });
+  });
+
+  it('explains what the kernel refused, and starts the session daemon again', async () => {
+    const fake = fakeHost({ insmod: 'Invalid module format' });
+    const { report } = await host(fake).prepare({ modulesDir: folder }, run);
+    expect(report.steps.find((s) => s.id === 'modules')?.error?.code).toBe('module-refused');
+    expect(fake.commands.at(-2)).toBe('systemctl start lttng-sessiond.service');
+  });
+
+  it('says that module loading is switched off', async () => {
+    const fake = fakeHost();
+    fake.files.set('/proc/sys/kernel/modules_disabled', '1\n');
+    const error = (await host(fake).doctor({})).steps.find((s) => s.id === 'secure-boot')?.error;
+    expect(error).toMatchObject({ code: 'module-refused' });
+    expect(error?.remedy).toContain('reboot');
+  });
+
+  it('reads Secure Boot from UEFI itself where mokutil is missing, and accepts signed modules', async () => {
+    const fake = fakeHost();
+    fake.files
+      .set('/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c', '\u0006\0\0\0\u0001')
+      .set('/sys/kernel/security/lockdown', 'none [integrity] confidentiality');
+    const inputs = { modulesDir: folder };
+    const found = (await host(fake).doctor(inputs)).steps.find((s) => s.id === 'secure-boot');
+    expect(found?.found).toContain('Secure Boot on, lockdown integrity');
+    expect(found?.error?.remedy).toContain(folder);
+    for (const name of ['skua.ko', 'lttng-tracer.ko'])
+      await appendFile(join(folder, name), 'PKCS#7~Module signature appended~\n');
+    expect(states((await host(fake).doctor(inputs)).steps)).toMatchObject({ 'secure-boot': 'ok' });
   });
 
   it('adds the user to the group and asks for a new login', async () => {
@@ -322,7 +503,7 @@ describe('Host', () => {
     expect(fake.commands).toContain('usermod --append --groups tracing dev');
     expect(states(report.steps)).toMatchObject({ 'tracing-group': 'ok', sessiond: 'skipped' });
     expect(needsReconnect).toBe(true);
-    await host(fake).unprepare(run);
+    await host(fake).unprepare({}, run);
     expect(fake.commands).toContain('gpasswd --delete dev tracing');
   });
 
@@ -331,7 +512,7 @@ describe('Host', () => {
     const fake = fakeHost();
     fake.files.set('/lib/modules/6.1.0-56-cloud-amd64/build/Makefile', '');
     const { report } = await host(fake).prepare({ modulesDir: folder }, run);
-    expect(report.steps.find((s) => s.id === 'modules')?.error).toMatchObject({ code: 'module-refused' });
+    expect(report.steps.find((s) => s.id === 'build')?.error).toMatchObject({ code: 'module-refused' });
     expect(await moduleInfo(join(folder, 'lttng-tracer.ko'), 'vermagic')).toBe('5.10.0-1-amd64 SMP ');
   });
 

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SkuaError } from '../../common/base/errors';
 import type { Facts } from './facts';
+import type { LoadingLimits } from './loading';
 import { vermagicRelease } from './parse';
 
 /** A folder with built modules, fit for the running kernel. */
@@ -83,21 +84,51 @@ export function refused(message: string, remedy: string, detail = ''): SkuaError
   return new SkuaError({ code: 'module-refused', message, remedy, ...(detail === '' ? {} : { detail }) });
 }
 
-/** Turns what insmod printed into an error that says what to do. */
-export function explainInsmod(file: string, output: string): SkuaError {
-  if (/Key was rejected|Required key not available|Operation not permitted|Lockdown/i.test(output)) {
+/** What the kernel's sign-file puts at the end of a signed module. */
+const SIGNATURE_MARK = '~Module signature appended~\n';
+
+/** Whether the folder has modules and all of them carry a signature. Whether the kernel trusts its key, only loading tells. */
+export async function areSigned(folder: string): Promise<boolean> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.ko'));
+  for (const name of names) {
+    const bytes = await readFile(join(folder, name));
+    if (bytes.toString('latin1', Math.max(0, bytes.length - SIGNATURE_MARK.length)) !== SIGNATURE_MARK)
+      return false;
+  }
+  return names.length > 0;
+}
+
+/** Turns what insmod printed into an error that says what to do. EPERM has several causes; `limits` tells them apart. */
+export function explainInsmod(file: string, output: string, limits: LoadingLimits): SkuaError {
+  if (limits.modulesDisabled) {
+    return refused(
+      `The kernel refused ${file}: the loading of modules is switched off (kernel.modules_disabled = 1).`,
+      'That lasts until the next boot. Remove the setting from /etc/sysctl.conf and /etc/sysctl.d, reboot, and prepare again.',
+      output,
+    );
+  }
+  const signature = /Key was rejected|Required key not available/i.test(output);
+  const permission = /Operation not permitted/i.test(output);
+  if (signature || (permission && (limits.lockdown !== 'none' || limits.signaturesEnforced))) {
     return new SkuaError({
       code: 'secure-boot',
-      message: `The kernel refused the unsigned module ${file}.`,
+      message: `The kernel refused ${file}: it is not signed with a key that this machine trusts.`,
       remedy:
-        'Secure Boot or kernel lockdown is on. Sign the modules with a machine owner key (mokutil --import, then sign-file), or switch Secure Boot off for this host.',
+        'Secure Boot or kernel lockdown is on. Sign the modules with an enrolled machine owner key (docs/host-preparation.md has the commands), or switch Secure Boot off for this host.',
       detail: output,
     });
+  }
+  if (permission) {
+    return refused(
+      `Root may not load ${file} here.`,
+      'That is so in containers: prepare the machine that runs the container, or trace in the sandbox.',
+      output,
+    );
   }
   if (/Invalid module format|disagrees about version|Unknown symbol/i.test(output)) {
     return refused(
       `The kernel refused ${file}: it does not fit the running kernel or modules already loaded.`,
-      'Remove stale modules with "Skua: Undo Host Preparation", then prepare again so that the modules are built for this kernel.',
+      'Remove what Skua has put on the host ("skua agent remove"), then prepare again so that the modules are built for this kernel.',
       output,
     );
   }

@@ -24,9 +24,18 @@ export function buildPackages(manager: PackageManager, release: string): readonl
     case 'apt-get':
       return [`linux-headers-${release}`, 'gcc', 'make', 'patch', 'binutils'];
     case 'dnf':
-      return [`kernel-devel-${release}`, 'gcc', 'make', 'patch', 'elfutils-libelf-devel'];
+      return [
+        `kernel-devel-${release}`,
+        'gcc',
+        'make',
+        'patch',
+        'binutils',
+        'tar',
+        'xz',
+        'elfutils-libelf-devel',
+      ];
     case 'zypper':
-      return ['kernel-default-devel', 'gcc', 'make', 'patch'];
+      return ['kernel-default-devel', 'gcc', 'make', 'patch', 'binutils', 'tar', 'xz'];
   }
 }
 

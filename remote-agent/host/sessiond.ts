@@ -36,9 +36,13 @@ export class Sessiond {
     return false;
   }
 
-  /** Names of sessions that are not Skua's. Throws `module-in-use` when a running daemon will not tell. */
-  async foreignSessions(): Promise<readonly string[]> {
+  /**
+   * Names of all sessions of the daemon, whoever made them. Undefined when this user cannot ask: only root sees everybody's.
+   * Throws `module-in-use` when a running daemon will not tell.
+   */
+  async sessions(): Promise<readonly string[] | undefined> {
     if (!(await this.running())) return [];
+    if (!(await this.privileged.available())) return undefined;
     const result = await this.privileged.try({ verb: 'list-lttng-sessions' }, { timeoutMs: 60_000 });
     const reply = parseMi(result.stdout);
     if (reply === undefined) {
@@ -49,7 +53,7 @@ export class Sessiond {
         detail: result.stderr,
       });
     }
-    return reply.sessions.map((session) => session.name).filter((name) => !name.startsWith('skua-'));
+    return reply.sessions.map((session) => session.name);
   }
 
   /** Stops the daemon and waits for its end. Returns whether one ran. */

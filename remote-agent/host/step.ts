@@ -10,11 +10,12 @@ export type Check =
 
 export type StepId =
   | 'kernel'
-  | 'secure-boot'
   | 'sudo'
   | 'lttng-tools'
   | 'tracing-group'
   | 'headers'
+  | 'build'
+  | 'secure-boot'
   | 'modules'
   | 'sessiond'
   | 'relayd'

@@ -118,29 +118,74 @@ function checked(value: string, pattern: RegExp): string {
   return value;
 }
 
-/** Performs verbs as root: directly when the agent is root, else through `sudo -n`. */
+/**
+ * What this user can do as root: `root`, or through sudo `free`ly or with the `password` given. Otherwise why not: a
+ * `password-needed`, the password was `refused` (or the user is no sudoer), or there is `no-sudo`.
+ */
+export type Access = 'root' | 'free' | 'password' | 'password-needed' | 'refused' | 'no-sudo';
+
+const PASSWORD_NEEDED =
+  /sudo: (?:a password is required|a terminal is required|interactive authentication is required)/i;
+
+/**
+ * Performs verbs as root: directly when the agent is root, else through sudo. A password goes to sudo's standard input and nowhere
+ * else; this object forgets it with the request that brought it.
+ */
 export class Privileged {
+  private known: Promise<Access> | undefined;
+
   constructor(
+    private readonly password?: string,
     private readonly isRoot: boolean = process.getuid?.() === 0,
     private readonly exec: Run = run,
   ) {}
 
-  /** Whether verbs can be performed without a password. */
+  /** Asked once: a wrong password must not be tried again, which could lock the account. */
+  access(): Promise<Access> {
+    this.known ??= this.findAccess();
+    return this.known;
+  }
+
   async available(): Promise<boolean> {
-    return this.isRoot || (await this.exec('sudo', ['-n', 'true'], { timeoutMs: 10_000 })).code === 0;
+    return ['root', 'free', 'password'].includes(await this.access());
+  }
+
+  private async findAccess(): Promise<Access> {
+    if (this.isRoot) return 'root';
+    const free = await this.exec('sudo', ['-n', 'true'], { timeoutMs: 10_000 });
+    if (free.code === 0) return 'free';
+    if (free.code === 127) return 'no-sudo';
+    if (!PASSWORD_NEEDED.test(free.stderr)) return 'refused';
+    if (this.password === undefined) return 'password-needed';
+    const tried = await this.withPassword(['true'], '', { timeoutMs: 30_000 });
+    return tried.code === 0 ? 'password' : 'refused';
+  }
+
+  /**
+   * `-k` makes sudo ask whatever it remembers, so that the first line is always taken as the password and never reaches the
+   * command. Only for commands for which sudo has just asked for one.
+   */
+  private withPassword(command: readonly string[], input: string, options: RunOptions): Promise<RunResult> {
+    const args = ['-S', '-k', '-p', '', '--', ...command];
+    return this.exec('sudo', args, { ...options, input: `${this.password ?? ''}\n${input}` });
   }
 
   /** Runs a verb and returns what it printed; the caller judges the exit status. */
   async try(verb: Verb, options: RunOptions = {}): Promise<RunResult> {
-    const [file, ...args] = commandOf(verb);
+    const command = commandOf(verb);
     const input = inputOf(verb);
-    const env = {
-      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      DEBIAN_FRONTEND: 'noninteractive',
-    };
-    return this.isRoot
-      ? await this.exec(file, args, { timeoutMs: 600_000, input, ...options, env })
-      : await this.exec('sudo', ['-n', '--', file, ...args], { timeoutMs: 600_000, input, ...options });
+    const [file, ...args] = command;
+    if (this.isRoot) {
+      const env = {
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        DEBIAN_FRONTEND: 'noninteractive',
+      };
+      return await this.exec(file, args, { timeoutMs: 600_000, input, ...options, env });
+    }
+    const free = await this.exec('sudo', ['-n', '--', ...command], { timeoutMs: 600_000, input, ...options });
+    if (free.code === 0 || !PASSWORD_NEEDED.test(free.stderr)) return free;
+    if ((await this.access()) !== 'password') return free;
+    return await this.withPassword(command, input, { timeoutMs: 600_000, ...options });
   }
 
   /** Runs a verb. Throws SkuaError `no-sudo` when sudo refuses, else what `failure` makes of the output. */
@@ -156,18 +201,23 @@ export class Privileged {
       !this.isRoot &&
       /sudo: .*(password|sorry|not allowed|may not run|terminal is required)/i.test(output)
     ) {
-      throw noSudo(output);
+      throw noSudo(await this.access(), output);
     }
     throw failure(output);
   }
 }
 
-export function noSudo(detail?: string): SkuaError {
-  return new SkuaError({
-    code: 'no-sudo',
-    message: 'This user cannot run commands as root without a password.',
-    remedy:
-      'Allow it for the preparation (a line "USER ALL=(ALL) NOPASSWD: ALL" in /etc/sudoers.d, or only the commands listed in docs/host-preparation.md), ask an administrator to prepare the host, or connect as root.',
-    ...(detail === undefined || detail === '' ? {} : { detail }),
-  });
+/** Why nothing can be done as root. `why` is what `Privileged.access` found. */
+export function noSudo(why: Access, detail = ''): SkuaError {
+  const message =
+    why === 'password-needed'
+      ? 'sudo asks for a password, and none was given.'
+      : why === 'no-sudo'
+        ? 'This user is not root, and there is no sudo.'
+        : 'sudo does not let this user run commands as root.';
+  const remedy =
+    why === 'password-needed'
+      ? 'Prepare the host from the editor or with "skua doctor --fix": Skua asks for the password then.'
+      : 'Allow this user the commands listed in docs/host-preparation.md, ask an administrator to prepare the host, or connect as root.';
+  return new SkuaError({ code: 'no-sudo', message, remedy, ...(detail === '' ? {} : { detail }) });
 }

@@ -155,7 +155,7 @@ export function explainLttng(args: readonly string[], output: string, code: numb
     return new SkuaError({
       code: 'lttng-missing',
       message: 'The program lttng is not installed on the target.',
-      remedy: 'Prepare the host ("Skua: Prepare Target", or `skua doctor --fix`).',
+      remedy: 'Prepare the host ("Skua: Run Doctor", or `skua doctor --fix`).',
       detail: output,
     });
   }

@@ -37,7 +37,7 @@ export async function armHelper(id: PreflightId, exec: Run = run): Promise<void>
     code: 'context-device-missing',
     message:
       "/proc/skua/context does not take context records: Skua's modules are not loaded, or another version is.",
-    remedy: 'Prepare the host ("Skua: Prepare Target", or `skua doctor --fix`).',
+    remedy: 'Prepare the host ("Skua: Run Doctor", or `skua doctor --fix`).',
     detail: result.stderr,
   });
 }

@@ -67,9 +67,18 @@ export class Agent implements Disposable {
         nodeVersion: process.version,
       });
     },
-    doctor: () => this.host.doctor(),
-    prepare: async (inputs, context) => await this.exclusive(() => this.host.prepare(inputs, context)),
-    unprepare: async (_params, context) => await this.exclusive(() => this.host.unprepare(context)),
+    doctor: (inputs) => this.host.doctor(inputs),
+    prepare: async (inputs, context) =>
+      await this.exclusive(async () => {
+        // What a killed agent left must not count as a session that uses the modules.
+        await this.records.cleanStale(this.control, this.connection.log);
+        return await this.host.prepare(inputs, context);
+      }),
+    unprepare: async (inputs, context) =>
+      await this.exclusive(async () => {
+        await this.records.cleanStale(this.control, this.connection.log);
+        return await this.host.unprepare(inputs, context);
+      }),
     startSession: async (options, context) =>
       await this.exclusive(async () => {
         if (this.session !== undefined) throw wrongState('A session is already running.');

@@ -26,9 +26,10 @@ import { SpanPipeline } from '../spans/pipeline';
 import type { StackResolver } from '../spans/sourceLines';
 import { ClockCheck } from './clock';
 import type { RequestContext } from './connection';
+import { Lag } from './lag';
 import type { OpenLive } from './liveSource';
 import { SocketTable } from './socketTable';
-import type { SpanSender } from './spanSender';
+import type { Delivery, SpanSender } from './spanSender';
 
 export interface SessionDependencies {
   readonly control: LttngControl;
@@ -83,6 +84,9 @@ export class TraceSession {
   private lastLoss = '';
   private programPid: number | undefined;
   private vdsoVisible = false;
+  /** Ages of events when they were read, and of kernel spans' ends when the spans went to the client. */
+  private readonly readLag = new Lag();
+  private readonly sentLag = new Lag();
 
   /** What the C library names otherwise and this program made. */
   private readonly libraryCalls = new Set<LibraryCall>();
@@ -99,6 +103,7 @@ export class TraceSession {
     this.clock = new ClockCheck(join(deps.native, 'skua-launch'));
     this.pipeline = new SpanPipeline(
       (delivery) => {
+        this.noteSent(delivery);
         deps.sender.push([delivery]);
         const libraryCall = libraryCallOf(delivery.span);
         if (libraryCall !== undefined) this.libraryCalls.add(libraryCall);
@@ -239,6 +244,7 @@ export class TraceSession {
   async stop(): Promise<SessionSummary> {
     this.stopping = true;
     const { control, log } = this.deps;
+    log('debug', `Lag: events read ${this.readLag.toString()}; spans sent ${this.sentLag.toString()}`);
     if (this.failure === undefined) {
       await control.stop(this.options.name).catch((error: unknown) => {
         log('warn', `lttng stop: ${toSkuaError(error).message}`);
@@ -291,12 +297,20 @@ export class TraceSession {
           this.lastBatchMs,
         );
         const last = batch.items.at(-1);
-        if (last?.kind === 'event') this.lastEventNs = last.timestampNs;
+        if (last?.kind === 'event') {
+          this.lastEventNs = last.timestampNs;
+          this.readLag.record(last.timestampNs, this.lastBatchMs);
+        }
       }
       if (!this.stopping) this.fail(streamEnded());
     } catch (error) {
       if (!this.abort.signal.aborted) this.fail(toSkuaError(error));
     }
+  }
+
+  private noteSent({ span, final }: Delivery): void {
+    if (final && span.origin === 'kernel' && span.endNs !== undefined)
+      this.sentLag.record(span.endNs, Date.now());
   }
 
   private withoutPreflight(

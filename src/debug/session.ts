@@ -11,6 +11,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import { toSkuaError, type SkuaError } from '../../common/base/errors';
 import { totalLost } from '../../common/model/loss';
 import { formatCount, plural } from '../../common/view/format';
+import { describeLosses } from '../../common/view/losses';
 import type { RunInfo } from '../core/api';
 import type { LiveRun, RunListener, RunOutcome } from '../runs/liveRun';
 import { formatTarget } from '../core/target-spec';
@@ -106,7 +107,7 @@ export class SkuaDebugSession extends DebugSession {
       `${run.title} ${end}. ${plural(summary.traces, 'trace')}, ${plural(summary.userSpans, 'span')}, ${plural(summary.syscallSpans, 'system call')}.`,
     );
     const lost = totalLost(run.loss);
-    if (lost > 0) this.note(`${formatCount(lost)} lost: ${describeLoss(run)}`, 'stderr');
+    if (lost > 0) this.note(`${formatCount(lost)} lost. ${describeLosses(run.loss)}.`, 'stderr');
     for (const line of summary.notes) this.note(line);
   }
 
@@ -188,11 +189,4 @@ export class SkuaDebugSession extends DebugSession {
     this.print('stdout', this.decoders.stdout.decode());
     this.print('stderr', this.decoders.stderr.decode());
   }
-}
-
-function describeLoss(run: LiveRun): string {
-  return Object.entries(run.loss)
-    .filter(([cause, count]: [string, number]) => cause !== 'eventsDecoded' && count > 0)
-    .map(([cause, count]: [string, number]) => `${cause} ${formatCount(count)}`)
-    .join(', ');
 }

@@ -109,6 +109,18 @@ export class Editor {
     await row.click({ timeout: 15_000 });
   }
 
+  /** Answers a file dialog, which in the browser is an input with a path. */
+  async chooseFile(file: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget .quick-input-filter input');
+    await input.waitFor({ timeout: 15_000 });
+    // The dialog fills in its own proposal a moment after it has opened.
+    await this.page.waitForTimeout(1000);
+    await input.fill(file);
+    await this.page.waitForTimeout(500);
+    await input.press('Enter');
+    await input.waitFor({ state: 'hidden', timeout: 10_000 });
+  }
+
   tab(name: string): Locator {
     return this.page.locator(`.tab[data-resource-name*="${name}"], .tab[aria-label*="${name}"]`).first();
   }

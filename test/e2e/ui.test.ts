@@ -1,5 +1,5 @@
 /** What a person sees and does, in a real workbench, on a recorded trace. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -158,6 +158,7 @@ describe('recorded trace', () => {
     for (const [theme, name] of [
       ['Default Light Modern', 'light'],
       ['Default High Contrast', 'high-contrast'],
+      ['Default High Contrast Light', 'high-contrast-light'],
       ['Default Dark Modern', 'dark'],
     ] as const) {
       await editor.setSetting('workbench.colorTheme', theme);
@@ -169,6 +170,43 @@ describe('recorded trace', () => {
     const stage = editor.timeline().locator('[aria-roledescription="timeline"]');
     expect((await stage.boundingBox())?.width ?? 0).toBeGreaterThan(200);
     await editor.page.setViewportSize({ width: 1440, height: 900 });
+  });
+});
+
+describe('files', () => {
+  const saved = (name: string): string => path.join(workspace.folder, name);
+
+  it('a trace is saved under another name, and is the same when it is opened', async () => {
+    await openTrace();
+    await loaded();
+    await editor.command('Skua: Save Trace As');
+    await editor.chooseFile(saved('copy.skua'));
+    await expect.poll(() => existsSync(saved('copy.skua')), { timeout: 10_000 }).toBe(true);
+    await openTrace('copy.skua');
+    await loaded();
+    await editor.timeline().getByText('9 spans').first().waitFor();
+    await find('write');
+    await editor.page.keyboard.press('Enter');
+    await expectLine('src/journal.c', lineOf('src/journal.c', 'write(fd, line'));
+  });
+
+  it('a trace is exported as OTLP JSON, which other tools and Skua itself read', async () => {
+    await openTrace();
+    await loaded();
+    await editor.command('Skua: Export Timeline as OTLP JSON');
+    await editor.chooseFile(saved('journal.otlp.json'));
+    await expect.poll(() => existsSync(saved('journal.otlp.json')), { timeout: 10_000 }).toBe(true);
+    const { resourceSpans } = JSON.parse(readFileSync(saved('journal.otlp.json'), 'utf8')) as {
+      resourceSpans: { scopeSpans: { spans: { name: string; parentSpanId?: string }[] }[] }[];
+    };
+    const spans = resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans));
+    expect(spans).toHaveLength(51);
+    expect(spans.filter(({ name }) => name === 'write')).toHaveLength(8);
+    expect(spans.filter(({ parentSpanId }) => (parentSpanId ?? '') === '')).toHaveLength(1);
+    await editor.command('View: Close All Editors');
+    await editor.command('Skua: Open Trace');
+    await editor.chooseFile(saved('journal.otlp.json'));
+    await loaded();
   });
 });
 

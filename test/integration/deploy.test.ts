@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SkuaError } from '../../common/base/errors';
+import { removeOldAgents } from '../../src/core/deploy/deploy';
 import { probeTarget } from '../../src/core/deploy/facts';
 import { pushFolder, type PushFile } from '../../src/core/deploy/push';
 import { syncUpload } from '../../src/core/session/sync';
@@ -182,6 +183,39 @@ describe('pushFolder', () => {
       (await failure(pushFolder(ssh, server.home, 'v1', files(10, 400_000), 'Copying', context))).code,
     ).toBe('cancelled');
     expect(existsSync(join(server.home, 'v1'))).toBe(false);
+  });
+});
+
+describe('removeOldAgents', () => {
+  it('removes what nobody uses, and nothing else', async () => {
+    const { ssh, context } = await session();
+    const facts = await probeTarget(ssh, context);
+    const agent = (name: string): string => join(facts.base, 'agent', name);
+    const aged = (name: string): void => {
+      mkdirSync(agent(name), { recursive: true });
+      writeFileSync(join(agent(name), 'agent.js'), 'setInterval(() => {}, 1000)');
+      execFileSync('find', [agent(name), '-exec', 'touch', '-d', '2 days ago', '{}', '+']);
+    };
+    for (const name of ['old', 'running', 'current', '.partial-given-up', 'reused']) aged(name);
+    mkdirSync(agent('young'));
+    // An upload that goes on: an old folder with a file that has just arrived.
+    aged('.partial-going-on');
+    writeFileSync(join(agent('.partial-going-on'), 'skua-symbols'), '');
+    // Somebody else is about to start an agent that was there already.
+    await pushFolder(ssh, join(facts.base, 'agent'), 'reused', files(1, 10), 'Copying', context);
+    const running = spawn(process.execPath, [join(agent('running'), 'agent.js')], { stdio: 'ignore' });
+    await new Promise((resolve) => running.once('spawn', resolve));
+    open.push({ dispose: () => running.kill() });
+
+    const current = { folder: agent('current'), command: '' };
+    await removeOldAgents(ssh, facts, current, context);
+    expect(readdirSync(join(facts.base, 'agent')).sort()).toEqual([
+      '.partial-going-on',
+      'current',
+      'reused',
+      'running',
+      'young',
+    ]);
   });
 });
 

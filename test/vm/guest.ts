@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CoreContext } from '../../src/core/api';
+import type { StartOptions } from '../../src/core/sandbox/instance';
 import { KERNEL_GUEST } from './instance';
 
 export const REPOSITORY = join(import.meta.dirname, '../..');
@@ -38,8 +39,19 @@ interface Login {
 }
 
 export async function openGuest(): Promise<Guest> {
-  const login =
-    process.env['SKUA_VM_PORT'] === undefined ? await ownSandbox() : givenGuest(process.env['SKUA_VM_PORT']);
+  return guestOf(
+    process.env['SKUA_VM_PORT'] === undefined
+      ? await startOwn(KERNEL_GUEST)
+      : givenGuest(process.env['SKUA_VM_PORT']),
+  );
+}
+
+/** The sandbox of that name as a guest, started if it does not run; `options` count only then. */
+export async function openSandbox(name: string, options: StartOptions): Promise<Guest> {
+  return guestOf(await startOwn(name, options));
+}
+
+function guestOf(login: Login): Guest {
   const ssh = [
     ...['-i', login.key, '-p', login.port, '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR'],
     // The machine was made on this computer a moment ago and listens on its loopback only.
@@ -86,14 +98,14 @@ function givenGuest(port: string): Login {
   };
 }
 
-async function ownSandbox(): Promise<Login> {
+async function startOwn(name: string, options: StartOptions = {}): Promise<Login> {
   const { resetSandbox, sandboxStatus, startSandbox } = await import('../../src/core/sandbox/instance');
   const { loginKeyPath } = await import('../../src/core/sandbox/files');
   const { GUEST_USER } = await import('../../src/core/sandbox/definition');
   const context = quietContext();
-  const connection = await startSandbox(KERNEL_GUEST, context);
+  const connection = await startSandbox(name, context, options);
   await connection.dispose();
-  const status = await sandboxStatus(KERNEL_GUEST);
+  const status = await sandboxStatus(name);
   if (status.sshPort === undefined) throw new Error('the sandbox runs but has no port');
   return {
     host: '127.0.0.1',
@@ -101,7 +113,7 @@ async function ownSandbox(): Promise<Login> {
     key: loginKeyPath(),
     user: GUEST_USER,
     consoleFile: status.consoleFile,
-    close: () => resetSandbox(KERNEL_GUEST, context),
+    close: () => resetSandbox(name, context),
   };
 }
 

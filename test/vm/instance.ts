@@ -9,3 +9,5 @@ export const KERNEL_GUEST = `${PREFIX}-kernel`;
 export const EDITOR_GUEST = `${PREFIX}-editor`;
 /** For the tests of the sandbox itself, which start, stop and reset them. */
 export const SANDBOX_GUESTS = [`${PREFIX}-a`, `${PREFIX}-b`] as const;
+/** For the tests of preparing a host, which break it on purpose. */
+export const HOST_GUEST = `${PREFIX}-host`;

@@ -46,12 +46,12 @@ export function vmContext(
   };
 }
 
-export async function openMachine(): Promise<Machine> {
+export async function openMachine(name: string = SESSION_GUEST): Promise<Machine> {
   const context = vmContext();
-  const ssh = await startSandbox(SESSION_GUEST, context);
-  const { sshPort } = await sandboxStatus(SESSION_GUEST);
+  const ssh = await startSandbox(name, context);
+  const { sshPort } = await sandboxStatus(name);
   if (sshPort === undefined) throw new Error('the sandbox was started and does not run');
-  const before = (await readFile(consoleFile(SESSION_GUEST), 'utf8')).length;
+  const before = (await readFile(consoleFile(name), 'utf8')).length;
   return {
     ssh,
     sshPort,
@@ -63,7 +63,7 @@ export async function openMachine(): Promise<Machine> {
         );
       return result.stdout.toString('utf8');
     },
-    kernelLog: async () => (await readFile(consoleFile(SESSION_GUEST), 'utf8')).slice(before),
+    kernelLog: async () => (await readFile(consoleFile(name), 'utf8')).slice(before),
     close: () => ssh.dispose(),
   };
 }

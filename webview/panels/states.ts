@@ -23,6 +23,11 @@ export interface StateView {
   set(facts: StateFacts): void;
 }
 
+/** Given up by the person: nothing has gone wrong. */
+export function isCancelled(state: RunState): boolean {
+  return state.kind === 'failed' && state.error?.code === 'cancelled';
+}
+
 const list = (...items: string[]) => el('ul', {}, ...items.map((item) => el('li', {}, item)));
 
 export function createStateView(actions: StateActions): StateView {
@@ -83,13 +88,15 @@ export function createStateView(actions: StateActions): StateView {
           list(
             'Check that the program uses one of Skua’s clients, or an OpenTelemetry SDK that publishes its thread context.',
             'Check the sampling: start with the “const” sampler and parameter 1.',
-            'Run “Skua: Check Target” to see whether the kernel modules are loaded.',
+            'Run “Skua: Run Doctor…” to see whether the kernel modules are loaded.',
           ),
           log(),
         );
       case 'failed':
         return page(
-          el('h2', { class: 'error-text' }, 'The session failed'),
+          isCancelled(state)
+            ? el('h2', {}, 'Stopped')
+            : el('h2', { class: 'error-text' }, 'The session failed'),
           el('p', {}, state.text),
           remedy(state),
           log(),

@@ -4,6 +4,7 @@ import { formatCount, plural } from '../../common/view/format';
 import type { RunState } from '../../common/view/protocol';
 import { badge, button, dropdown, textField, type Button, type TextField } from '../controls';
 import { el } from './dom';
+import { isCancelled } from './states';
 
 export interface ToolbarActions {
   readonly search: (query: string) => void;
@@ -117,7 +118,7 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
     follow: button({ label: 'Follow the live edge (Space)', icon: 'follow', onClick: actions.toggleFollow }),
     merge: button({ label: 'Merge similar traces (G)', icon: 'merge', onClick: actions.toggleMerge }),
     panel: button({ label: 'Show or hide details (Q)', icon: 'panel', onClick: actions.togglePanel }),
-    export: button({ label: 'Save or export this trace', icon: 'export', onClick: actions.exportTrace }),
+    export: button({ label: 'Export as OTLP JSON', icon: 'export', onClick: actions.exportTrace }),
     stop: button({ label: 'Stop the program and the session', icon: 'stop', onClick: actions.stop }),
     help: button({ label: 'Keyboard shortcuts (?)', icon: 'help', onClick: actions.help }),
   };
@@ -145,8 +146,8 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
   return {
     element,
     setState(run) {
-      state.className = `run-state ${run.kind}`;
-      state.textContent = STATE_TEXT[run.kind];
+      state.className = `run-state ${isCancelled(run) ? 'ended' : run.kind}`;
+      state.textContent = isCancelled(run) ? 'Stopped' : STATE_TEXT[run.kind];
       state.title = run.text;
       get('stop').setVisible(run.kind === 'running' || run.kind === 'preparing');
       get('follow').setVisible(run.kind === 'running');

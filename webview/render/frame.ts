@@ -133,6 +133,9 @@ function rowBars(
   }
 }
 
+/** Labels narrower than this show names only. */
+const VALUE_LABELS = 180;
+
 const twistyX = (row: Row): number => 4 + row.depth * INDENT;
 
 function label(scene: Scene, list: DrawList, row: Row, y: number): void {
@@ -142,7 +145,9 @@ function label(scene: Scene, list: DrawList, row: Row, y: number): void {
   if (row.children.length > 0) {
     list.add(scene.isCollapsed(row) ? 'twistyClosed' : 'twistyOpen', 'text', x, y, 14, h);
   }
-  const valueWidth = value === '' ? 0 : Math.min(72, scene.labelWidth * 0.3);
+  // Where there is little room, the name needs all of it; the value is on the bar, too.
+  const valueWidth =
+    value === '' || scene.labelWidth < VALUE_LABELS ? 0 : Math.min(72, scene.labelWidth * 0.3);
   const room = scene.labelWidth - x - 18 - valueWidth - 8;
   const op = row.isHead ? 'textBold' : 'text';
   if (room > 20) {
@@ -150,7 +155,7 @@ function label(scene: Scene, list: DrawList, row: Row, y: number): void {
     // The context gets what the name leaves.
     if (context !== '') list.add('textAfter', 'dim', x + 18, y, room, h, context);
   }
-  if (valueWidth > 0 && scene.labelWidth > 110) {
+  if (valueWidth > 0) {
     list.add('textRight', 'dim', scene.labelWidth - valueWidth - 8, y, valueWidth, h, value);
   }
 }

@@ -4,7 +4,15 @@ import { gunzipSync } from 'node:zlib';
 import { memoryFile, type StreamFile } from '../../../common/ctf/folder';
 
 export const FIXTURES = join(import.meta.dirname, '../../../test/fixtures/ctf');
-export const FIXTURE_NAMES = ['mixed', 'overflow', 'overwrite', 'skua'] as const;
+export const FIXTURE_NAMES = [
+  'mixed',
+  'overflow',
+  'overwrite',
+  'skua',
+  'ctf2-ust',
+  'ctf2-skua',
+  'ctf2-overflow',
+] as const;
 
 export interface Fixture {
   readonly metadata: Uint8Array;

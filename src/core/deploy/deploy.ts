@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { join } from 'node:path';
 import type { CoreContext } from '../api';
 import { quote, type SshConnection } from '../ssh/connection';
-import { agentBundle } from './bundle';
+import { installRoot } from '../paths';
+import { agentBundle, folderFiles } from './bundle';
 import type { TargetFacts } from './facts';
 import { lttngModulesSource } from './kernel-source';
 import { nodeBinary } from './node';
 import { contentHash, pushFolder, uploadError, type PushFile } from './push';
-import { kernelFolderFiles, type PrebuiltModules } from '../sandbox/modules';
-import { folderFiles } from './bundle';
+import type { PrebuiltModules } from '../sandbox/modules';
 
 /** The agent on a target, ready to be started. */
 export interface DeployedAgent {
@@ -46,23 +46,22 @@ async function deployNode(ssh: SshConnection, facts: TargetFacts, context: CoreC
   return `${await pushFolder(ssh, `${facts.base}/node`, node.version, files, step, context)}/bin/node`;
 }
 
-/** Brings prebuilt modules over; returns prepare's `modulesDir`. */
+/** Where modules of one kernel and one state of Skua's sources are on a target, whether built here or there. */
+export function modulesFolder(facts: TargetFacts, kernelRelease: string, hash: string): string {
+  return `${facts.base}/modules/${kernelRelease}-${hash}`;
+}
+
+/** Brings prebuilt modules over, to `modulesFolder`. */
 export async function deployModules(
   ssh: SshConnection,
   facts: TargetFacts,
   modules: PrebuiltModules,
   context: CoreContext,
-): Promise<string> {
+): Promise<void> {
   const files = await folderFiles(modules.folder);
   const name = `${modules.kernelRelease}-${modules.hash}`;
-  return pushFolder(
-    ssh,
-    `${facts.base}/modules`,
-    name,
-    files,
-    `Copying the kernel modules to ${ssh.alias}`,
-    context,
-  );
+  const step = `Copying the kernel modules to ${ssh.alias}`;
+  await pushFolder(ssh, `${facts.base}/modules`, name, files, step, context);
 }
 
 /** Brings everything over that building the modules on the target needs; returns prepare's `sourceDir`. */
@@ -72,9 +71,9 @@ export async function deployKernelSource(
   context: CoreContext,
 ): Promise<string> {
   const deb = await lttngModulesSource(context);
-  const kernel = await kernelFolderFiles();
+  const kernel = await folderFiles(join(installRoot(), 'kernel'));
   const files: PushFile[] = [
-    { path: basename(deb), mode: 0o644, data: await readFile(deb) },
+    { path: 'lttng-modules.deb', mode: 0o644, data: await readFile(deb) },
     ...kernel.map((file) => ({ ...file, path: `kernel/${file.path}` })),
   ];
   const step = `Copying the module sources to ${ssh.alias}`;
@@ -92,16 +91,25 @@ export async function removeDeployed(
   if (result.code !== 0) throw uploadError(ssh.alias, facts.base, result);
 }
 
-/** Removes agents of other versions; those that still run keep their open files and end as they would. */
+/** Agents, and uploads of agents, that nobody has touched for so long are left-overs. */
+const UNUSED_MINUTES = 24 * 60;
+
+/**
+ * Removes agents of other versions, and uploads that were given up. What a running agent was started from stays, for it starts its
+ * helpers from there when it needs them; so does what is younger than a day, for another client may be about to start or finish it.
+ */
 export async function removeOldAgents(
   ssh: SshConnection,
   facts: TargetFacts,
   current: DeployedAgent,
   context: CoreContext,
 ): Promise<void> {
-  const keep = quote(current.folder);
-  const script = `for d in ${quote(facts.base)}/agent/* ${quote(facts.base)}/agent/.partial-*; do
-  [ "$d" = ${keep} ] || rm -rf "$d"
-done`;
+  const script = `used=$(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n')
+for d in ${quote(facts.base)}/agent/* ${quote(facts.base)}/agent/.partial-*; do
+  [ -d "$d" ] && [ "$d" != ${quote(current.folder)} ] || continue
+  case $used in *"$d/"*) continue ;; esac
+  [ -z "$(find "$d" -mmin -${String(UNUSED_MINUTES)} | head -n 1)" ] && rm -rf "$d"
+done
+exit 0`;
   await ssh.run(script, { signal: context.signal });
 }

@@ -6,6 +6,7 @@ import type { CoreContext } from '../api';
 import { cacheRoot, installRoot, privateFolder } from '../paths';
 import { runCommand } from '../process';
 import { builtImage } from '../sandbox/build';
+import { folderFiles } from './bundle';
 import { sha256 } from './push';
 
 /**
@@ -49,9 +50,33 @@ export async function lttngModulesSource(context: CoreContext): Promise<string> 
   }
 }
 
+/** Folders of kernel/ that go into the modules. */
+const MODULE_FOLDERS = ['patches', 'overlay', 'include'] as const;
+
+/**
+ * Hash of everything that goes into the modules but the kernel; the loaded ones tell theirs in /proc/skua/abi. The same as
+ * `kernel/build.sh --hash`, without needing bash and coreutils where Skua runs.
+ */
+export async function modulesHash(root: string = installRoot()): Promise<string> {
+  const kernel = join(root, 'kernel');
+  const lines = [(await readUpstream(root))['TREE_SHA256'] ?? ''];
+  for (const folder of MODULE_FOLDERS) lines.push(await treeHash(join(kernel, folder)));
+  // As sha256sum prints what it read from its standard input.
+  lines.push(`${sha256(await readFile(join(kernel, 'build.sh')))}  -`);
+  return sha256(Buffer.from(lines.map((line) => `${line}\n`).join(''))).slice(0, 16);
+}
+
+/** Hash of the output of sha256sum over all files below a folder, in the order of their names' bytes. */
+async function treeHash(folder: string): Promise<string> {
+  const files = [...(await folderFiles(folder))].sort((a, b) =>
+    Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)),
+  );
+  return sha256(Buffer.from(files.map((file) => `${sha256(file.data)}  ./${file.path}\n`).join('')));
+}
+
 /** `NAME=value` lines of kernel/UPSTREAM. */
-async function readUpstream(): Promise<Readonly<Record<string, string>>> {
-  const text = await readFile(join(installRoot(), 'kernel', 'UPSTREAM'), 'utf8');
+async function readUpstream(root: string = installRoot()): Promise<Readonly<Record<string, string>>> {
+  const text = await readFile(join(root, 'kernel', 'UPSTREAM'), 'utf8');
   return Object.fromEntries(
     [...text.matchAll(/^(\w+)="?([^"\n]*)"?$/gm)].map((match) => [match[1] ?? '', match[2] ?? '']),
   );

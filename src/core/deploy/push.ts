@@ -73,9 +73,12 @@ export async function pushFolder(
   const partial = `${parent}/.partial-${name}`;
   const { signal } = context;
   const sums = `cd ${quote(partial)} 2>/dev/null && find . -type f -exec sha256sum {} +`;
-  const state = await ssh.run(`if [ -d ${quote(target)} ]; then echo present; else ${sums}; fi; exit 0`, {
-    signal,
-  });
+  const state = await ssh.run(
+    `if [ -d ${quote(target)} ]; then touch ${quote(target)}; echo present; else ${sums}; fi; exit 0`,
+    {
+      signal,
+    },
+  );
   const lines = state.stdout.toString('utf8').split('\n');
   if (lines[0] === 'present') return target;
 

@@ -16,7 +16,7 @@ import { GUEST_USER } from './definition';
 import { sandboxKeys, sandboxRoot } from './files';
 import { isProcess, processStart, withLock, writeAtomically } from './lock';
 import { checkInstanceName, INSTANCE_NAME } from './name';
-import { qemuArguments } from './qemu';
+import { qemuArguments, type Accelerator, type PortForward } from './qemu';
 import { searchPath } from './tools';
 
 export interface SandboxStatus {
@@ -41,9 +41,16 @@ export interface StartOptions {
   readonly cpus?: number;
   /** Default 2048. */
   readonly memoryMiB?: number;
+  /** Default: what SKUA_SANDBOX_ACCEL says, else `tcg`. `icount` is for measuring: single-threaded, slow, repeatable. */
+  readonly accelerator?: Accelerator;
+  /** Ports of this machine's loopback that shall lead into the guest, beside SSH. */
+  readonly forwards?: readonly PortForward[];
+  /** Raw images that the guest gets as further disks, read-only. */
+  readonly disks?: readonly string[];
 }
 
-const BOOT_LIMIT_MS = 180_000;
+/** Counting instructions takes a single thread, which may have to share a busy machine. */
+const BOOT_LIMIT_MS: Readonly<Record<Accelerator, number>> = { kvm: 180_000, tcg: 180_000, icount: 600_000 };
 /** What booting usually takes under emulation on two cores, for the progress bar only. */
 const BOOT_EXPECTED_MS = 12_000;
 const START_ATTEMPTS = 3;
@@ -172,6 +179,7 @@ async function boot(
   const errors = join(folder, 'qemu.log');
   await rm(console, { force: true });
   const sshPort = await freeLoopbackPort();
+  const accelerator = await usable(options.accelerator ?? wantedAccelerator());
   const args = qemuArguments({
     kernel: image.kernel,
     initrd: image.initrd,
@@ -179,7 +187,9 @@ async function boot(
     console,
     sshPort,
     pidFile: join(folder, 'qemu.pid'),
-    accelerator: await accelerator(),
+    accelerator,
+    forwards: options.forwards ?? [],
+    disks: options.disks ?? [],
     cpus: options.cpus ?? Math.min(2, availableParallelism()),
     memoryMiB: options.memoryMiB ?? 2048,
   });
@@ -213,7 +223,7 @@ async function boot(
   try {
     if (machine === undefined) return await failed;
     await writeAtomically(join(folder, 'machine.json'), JSON.stringify(machine));
-    return await Promise.race([untilReady(machine, console, context), failed]);
+    return await Promise.race([untilReady(machine, console, BOOT_LIMIT_MS[accelerator], context), failed]);
   } catch (error) {
     // Does nothing when it has ended by itself.
     if (machine !== undefined) await endProcess(machine);
@@ -225,6 +235,7 @@ async function boot(
 async function untilReady(
   machine: MachineRecord,
   console: string,
+  limitMs: number,
   context: CoreContext,
 ): Promise<SshConnection> {
   const began = Date.now();
@@ -243,8 +254,8 @@ async function untilReady(
     const printed = await tailOf(console);
     if (/Kernel panic|skua: (no disk|\/dev\/vda)/.test(printed))
       throw bootFailed("The sandbox's system did not start.", printed);
-    if (elapsed > BOOT_LIMIT_MS)
-      throw bootFailed('The sandbox did not answer within three minutes.', printed);
+    if (elapsed > limitMs)
+      throw bootFailed(`The sandbox did not answer within ${String(limitMs / 60_000)} minutes.`, printed);
     await sleep(150, context.signal);
   }
 }
@@ -313,8 +324,13 @@ async function endProcess(machine: MachineRecord): Promise<void> {
  * Emulation unless asked otherwise: hardware virtualization is much faster where it works, but /dev/kvm of a nested machine may exist
  * and yet boot nothing, and then a first run would hang.
  */
-async function accelerator(): Promise<'tcg' | 'kvm'> {
-  if (process.env['SKUA_SANDBOX_ACCEL'] !== 'kvm') return 'tcg';
+function wantedAccelerator(): Accelerator {
+  const wanted = process.env['SKUA_SANDBOX_ACCEL'];
+  return wanted === 'kvm' || wanted === 'icount' ? wanted : 'tcg';
+}
+
+async function usable(accelerator: Accelerator): Promise<Accelerator> {
+  if (accelerator !== 'kvm') return accelerator;
   await access('/dev/kvm', constants.R_OK | constants.W_OK).catch((cause: unknown) => {
     throw new SkuaError(
       {
@@ -325,7 +341,7 @@ async function accelerator(): Promise<'tcg' | 'kvm'> {
       { cause },
     );
   });
-  return 'kvm';
+  return accelerator;
 }
 
 async function tailOf(path: string): Promise<string> {

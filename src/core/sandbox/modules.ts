@@ -3,8 +3,7 @@ import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SkuaError } from '../../../common/base/errors';
 import type { CoreContext } from '../api';
-import { folderFiles } from '../deploy/bundle';
-import type { PushFile } from '../deploy/push';
+import { modulesHash } from '../deploy/kernel-source';
 import { cacheRoot, installRoot, privateFolder } from '../paths';
 import { runCommand } from '../process';
 import { asGuestRoot, removeTree, type SandboxImage } from './build';
@@ -21,17 +20,9 @@ export interface PrebuiltModules {
 
 const USUAL_BUILD_MS = 40_000;
 
-/** Skua's own kernel sources, as they go to a target that builds for itself. */
-export function kernelFolderFiles(): Promise<readonly PushFile[]> {
-  return folderFiles(join(installRoot(), 'kernel'));
-}
-
 /** Modules that were built before for this kernel, or undefined. */
-export async function cachedModules(
-  kernelRelease: string,
-  context: CoreContext,
-): Promise<PrebuiltModules | undefined> {
-  const hash = await sourceHash(context);
+export async function cachedModules(kernelRelease: string): Promise<PrebuiltModules | undefined> {
+  const hash = await modulesHash();
   const folder = join(cacheRoot(), 'modules', `${kernelRelease}-${hash}`);
   return existsSync(join(folder, 'manifest.json')) ? { kernelRelease, hash, folder } : undefined;
 }
@@ -42,9 +33,9 @@ export async function cachedModules(
  * `module-build-failed` with the end of the log, or `cancelled`.
  */
 export async function ensureModules(image: SandboxImage, context: CoreContext): Promise<PrebuiltModules> {
-  const cached = await cachedModules(image.kernelRelease, context);
+  const cached = await cachedModules(image.kernelRelease);
   if (cached !== undefined) return cached;
-  const hash = await sourceHash(context);
+  const hash = await modulesHash();
   const parent = await privateFolder(join(cacheRoot(), 'modules'));
   const folder = join(parent, `${image.kernelRelease}-${hash}`);
   await withLock(
@@ -137,14 +128,6 @@ exec chroot "$1" sh -c "$2"`;
 /** Root, in a mount namespace of its own. */
 function inMountNamespace(): readonly string[] {
   return isRoot() ? ['unshare', '--mount', '--'] : asGuestRoot();
-}
-
-async function sourceHash(context: CoreContext): Promise<string> {
-  const script = join(installRoot(), 'kernel', 'build.sh');
-  const result = await runCommand('bash', [script, '--hash'], { signal: context.signal });
-  const hash = result.stdout.trim();
-  if (result.code !== 0 || !/^[0-9a-f]{8,64}$/.test(hash)) throw buildFailed('any kernel', result.tail);
-  return hash;
 }
 
 function buildFailed(kernelRelease: string, detail: string): SkuaError {

@@ -8,6 +8,8 @@ const options: MachineOptions = {
   console: '/cache/console.log',
   pidFile: '/cache/qemu.pid',
   sshPort: 40022,
+  forwards: [],
+  disks: [],
   accelerator: 'tcg',
   cpus: 2,
   memoryMiB: 2048,
@@ -48,5 +50,21 @@ describe('qemuArguments', () => {
     expect(values(kvm, '-accel')).toEqual(['kvm']);
     expect(values(kvm, '-cpu')).toEqual(['host']);
     expect([values(kvm, '-smp'), values(kvm, '-m')]).toEqual([['4'], ['512']]);
+  });
+
+  it('lets instructions be the clock, in one thread, with ports and disks for what measures', () => {
+    const measured = qemuArguments({
+      ...options,
+      accelerator: 'icount',
+      forwards: [{ host: 40080, guest: 8080 }],
+      disks: ['/cache/a,b.img'],
+    });
+    expect(values(measured, '-accel')[0]).toMatch(/^tcg,thread=single/);
+    expect(values(measured, '-icount')).toEqual(['shift=0,sleep=on']);
+    expect(values(args, '-icount')).toEqual([]);
+    expect(values(measured, '-netdev')[0]).toMatch(
+      /hostfwd=tcp:127\.0\.0\.1:40022-:22,hostfwd=tcp:127\.0\.0\.1:40080-:8080$/,
+    );
+    expect(values(measured, '-drive')[1]).toBe('file=/cache/a,,b.img,format=raw,if=virtio,readonly=on');
   });
 });

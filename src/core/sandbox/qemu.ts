@@ -1,27 +1,43 @@
 /** QEMU's command line for one instance of the sandbox. Pure. */
+
+/**
+ * How the guest's processors run. `tcg`: software emulation, one host thread each. `kvm`: hardware virtualization. `icount`: software
+ * emulation in one thread, in which the guest's time is the number of instructions it has executed.
+ */
+export type Accelerator = 'tcg' | 'kvm' | 'icount';
+
+export interface PortForward {
+  readonly host: number;
+  readonly guest: number;
+}
+
 export interface MachineOptions {
   readonly kernel: string;
   readonly initrd: string;
   /** qcow2 overlay of this instance. */
   readonly overlay: string;
+  /** Further disks, raw images that the guest can only read: /dev/vdb and so on. */
+  readonly disks: readonly string[];
   readonly console: string;
   readonly pidFile: string;
   /** Loopback port that leads to the guest's sshd. */
   readonly sshPort: number;
-  readonly accelerator: 'tcg' | 'kvm';
+  /** Further loopback ports that lead to ports of the guest. */
+  readonly forwards: readonly PortForward[];
+  readonly accelerator: Accelerator;
   readonly cpus: number;
   readonly memoryMiB: number;
 }
 
 /**
- * Nothing of the guest is reachable but its sshd, on loopback. `mitigations=off`: the guest runs the user's own program only, and under
+ * Nothing of the guest is reachable but its sshd and what `forwards` names, on loopback. `mitigations=off`: the guest runs the user's own program only, and under
  * emulation they cost without protecting. The watchdogs are off because an emulated CPU of a busy machine is legitimately slow:
  * a soft-lockup report would be the host's load, not a fault of the guest.
  */
 export function qemuArguments(o: MachineOptions): readonly string[] {
   return [
     ['-machine', 'q35,usb=off,vmport=off'],
-    ['-accel', o.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=512'],
+    acceleration(o.accelerator),
     ['-cpu', o.accelerator === 'kvm' ? 'host' : 'max'],
     ['-smp', String(o.cpus)],
     ['-m', String(o.memoryMiB)],
@@ -37,10 +53,34 @@ export function qemuArguments(o: MachineOptions): readonly string[] {
         'random.trust_cpu=on tsc=reliable no_timer_check cryptomgr.notests net.ifnames=1',
     ],
     ['-drive', `file=${escapeComma(o.overlay)},format=qcow2,if=virtio,cache=unsafe,discard=unmap`],
-    ['-netdev', `user,id=net0,ipv6=off,hostfwd=tcp:127.0.0.1:${String(o.sshPort)}-:22`],
+    ...o.disks.map((disk) => ['-drive', `file=${escapeComma(disk)},format=raw,if=virtio,readonly=on`]),
+    [
+      '-netdev',
+      `user,id=net0,ipv6=off${[{ host: o.sshPort, guest: 22 }, ...o.forwards].map(forwardRule).join('')}`,
+    ],
     ['-device', 'virtio-net-pci,netdev=net0,romfile='],
     ['-device', 'virtio-rng-pci'],
   ].flat();
+}
+
+/**
+ * shift=0: one instruction takes one nanosecond of the guest's time, so that its clocks and time stamp counter count instructions.
+ * sleep=on: while the processor idles, time passes as outside; without it, it would jump from timer to timer, and sshd would give up
+ * waiting for a peer that has had no time to answer.
+ */
+function acceleration(accelerator: Accelerator): readonly string[] {
+  switch (accelerator) {
+    case 'kvm':
+      return ['-accel', 'kvm'];
+    case 'tcg':
+      return ['-accel', 'tcg,thread=multi,tb-size=512'];
+    case 'icount':
+      return ['-accel', 'tcg,thread=single,tb-size=512', '-icount', 'shift=0,sleep=on'];
+  }
+}
+
+function forwardRule({ host, guest }: PortForward): string {
+  return `,hostfwd=tcp:127.0.0.1:${String(host)}-:${String(guest)}`;
 }
 
 /** QEMU separates options by commas; one inside a value is doubled. */

@@ -4,7 +4,8 @@ import type { AgentEvents } from '../agent/connection';
 import type { CoreContext, TargetSpec } from '../api';
 import { probeTarget } from '../deploy/facts';
 import { removeDeployed } from '../deploy/deploy';
-import { connectTarget, openTarget, runPrepare, targetName } from './target';
+import { checkHost, prepareHost, unprepareHost } from './preparation';
+import { connectTarget, openTarget, targetName } from './target';
 
 /** Nothing is traced here, so nothing arrives. */
 const NO_EVENTS: AgentEvents = {
@@ -20,7 +21,7 @@ export async function doctor(target: TargetSpec, context: CoreContext): Promise<
   const open = await openTarget(target, NO_EVENTS, context);
   try {
     context.progress.report(`Checking ${open.ssh.alias}`);
-    return await open.agent.request('doctor', {}, { signal: context.signal });
+    return await checkHost(open, context);
   } finally {
     await open.dispose();
   }
@@ -35,12 +36,12 @@ export async function prepare(target: TargetSpec, context: CoreContext): Promise
   let report: HostReport;
   let needsReconnect: boolean;
   try {
-    report = await open.agent.request('doctor', {}, { signal: context.signal });
+    report = await checkHost(open, context);
     if (!report.steps.some((step) => step.state === 'fixable')) return report;
     if (target.kind !== 'sandbox' && !(await context.prompter.confirmPrepare(report))) {
       throw cancelled(`Preparing ${targetName(target)}`);
     }
-    ({ report, needsReconnect } = await runPrepare(target, open, report, context));
+    ({ report, needsReconnect } = await prepareHost(target, open, report, context));
   } finally {
     await open.dispose();
   }
@@ -51,8 +52,7 @@ export async function prepare(target: TargetSpec, context: CoreContext): Promise
 export async function unprepare(target: TargetSpec, context: CoreContext): Promise<HostReport> {
   const open = await openTarget(target, NO_EVENTS, context);
   try {
-    context.progress.report(`Undoing the preparation of ${open.ssh.alias}`);
-    return await open.agent.request('unprepare', {}, { signal: context.signal });
+    return await unprepareHost(open, context);
   } finally {
     await open.dispose();
   }

@@ -3,21 +3,14 @@ import type { HostReport, StepReport } from '../../../common/protocol/agent';
 import { AgentConnection, type AgentEvents } from '../agent/connection';
 import type { CoreContext, TargetSpec } from '../api';
 import { installClients } from '../deploy/clients';
-import {
-  deployAgent,
-  deployKernelSource,
-  deployModules,
-  removeOldAgents,
-  type DeployedAgent,
-} from '../deploy/deploy';
+import { deployAgent, removeOldAgents, type DeployedAgent } from '../deploy/deploy';
 import { probeTarget, type TargetFacts } from '../deploy/facts';
 import { productVersion } from '../paths';
 import { cancelled, throwIfAborted } from '../process';
-import { ensureImage } from '../sandbox/build';
 import { startSandbox } from '../sandbox/instance';
-import { cachedModules, ensureModules } from '../sandbox/modules';
 import { connectSsh } from '../ssh/connect';
 import type { SshConnection } from '../ssh/connection';
+import { checkHost, prepareHost } from './preparation';
 
 /** A target with the agent running on it. `dispose` ends the agent, then the connection. */
 export interface OpenTarget {
@@ -97,19 +90,19 @@ export async function openPrepared(
   let open = await openTarget(target, events, context);
   try {
     context.progress.report(`Checking ${open.ssh.alias}`);
-    let report = await open.agent.request('doctor', {}, { signal: context.signal });
+    let report = await checkHost(open, context);
     throwIfFailed(report);
     if (report.steps.some((step) => step.state === 'fixable')) {
       if (target.kind !== 'sandbox' && !(await context.prompter.confirmPrepare(report))) {
         throw cancelled(`Preparing ${open.ssh.alias}`);
       }
-      const prepared = await runPrepare(target, open, report, context);
+      const prepared = await prepareHost(target, open, report, context);
       report = prepared.report;
       throwIfFailed(report);
       if (prepared.needsReconnect) {
         await open.dispose();
         open = await openTarget(target, events, context);
-        report = await open.agent.request('doctor', {}, { signal: context.signal });
+        report = await checkHost(open, context);
         throwIfFailed(report);
       }
       const unfixed = report.steps.find((step) => step.state === 'fixable');
@@ -123,45 +116,6 @@ export async function openPrepared(
   }
 }
 
-/** The agent's prepare, with the kernel modules it may need brought to the target first. */
-export async function runPrepare(
-  target: TargetSpec,
-  open: OpenTarget,
-  report: HostReport,
-  context: CoreContext,
-): Promise<{ readonly report: HostReport; readonly needsReconnect: boolean }> {
-  const params = needsModules(report) ? await moduleFolders(target, open, report, context) : {};
-  context.progress.report(`Preparing ${open.ssh.alias}`);
-  return open.agent.request('prepare', params, {
-    signal: context.signal,
-    onProgress: (step, fraction) => {
-      context.progress.report(`Preparing ${open.ssh.alias}: ${step}`, fraction);
-    },
-  });
-}
-
-function needsModules(report: HostReport): boolean {
-  return report.steps.some(
-    (step) => ['headers', 'modules', 'context-device'].includes(step.id) && step.state !== 'ok',
-  );
-}
-
-/** Prebuilt modules when this machine has them for that kernel, otherwise the sources to build them from over there. */
-async function moduleFolders(
-  target: TargetSpec,
-  open: OpenTarget,
-  report: HostReport,
-  context: CoreContext,
-): Promise<{ readonly modulesDir?: string; readonly sourceDir?: string }> {
-  const modules =
-    target.kind === 'sandbox'
-      ? await ensureModules(await ensureImage(context), context)
-      : await cachedModules(report.kernelRelease, context);
-  return modules === undefined
-    ? { sourceDir: await deployKernelSource(open.ssh, open.facts, context) }
-    : { modulesDir: await deployModules(open.ssh, open.facts, modules, context) };
-}
-
 function throwIfFailed(report: HostReport): void {
   const failed = report.steps.find((step) => step.state === 'failed');
   if (failed !== undefined) throw stepError(failed, report);
@@ -170,7 +124,7 @@ function throwIfFailed(report: HostReport): void {
 function stepError(step: StepReport, report: HostReport): SkuaError {
   if (step.error !== undefined) return new SkuaError(step.error);
   return new SkuaError({
-    code: 'lttng-failed',
+    code: step.id === 'sudo' ? 'no-sudo' : 'lttng-failed',
     message: `${report.hostname} is not ready to trace: ${step.title}: ${step.found}.`,
     remedy: step.remedy ?? 'Run "skua doctor --fix" on it and read what it reports.',
   });

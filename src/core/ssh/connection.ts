@@ -396,11 +396,16 @@ function explain(code: string): string {
   return known[code] ?? code;
 }
 
+/** The name the user gave, and where that leads when it says more. */
+function placeOf({ alias, host, port }: ConnectOptions): string {
+  return alias === host ? `${host}, port ${String(port)},` : `${alias} (${host}, port ${String(port)})`;
+}
+
 function unreachable(options: ConnectOptions, why: string, cause?: unknown): SkuaError {
   return new SkuaError(
     {
       code: 'host-unreachable',
-      message: `${options.alias} (${options.host}, port ${String(options.port)}) cannot be reached: ${why}.`,
+      message: `${placeOf(options)} cannot be reached: ${why}.`,
       remedy: 'Check the host name and port, that the machine is up, and that its SSH server runs.',
     },
     { cause },
