@@ -1,18 +1,19 @@
 /**
- * The whole chain, nothing recorded before: F5 on the sample → the sandbox is built → live timeline → click on a `write` system call →
- * exactly its line.
+ * The whole chain, nothing recorded before, with the extension installed from its .vsix: F5 on the sample → the sandbox is built → live
+ * timeline → click on a `write` system call → exactly its line.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { repoRoot } from '../../tools/editor/server';
-import { Editor } from './editor';
+import { Editor, packExtension } from './editor';
 import { COLD_BUILD_MS, kernelComplaints, GUEST_TARGET, noGuest } from './guest';
 import { findSpan, stageOf } from './timelinePage';
 
 /** Enough for some seconds of running under emulation, so that "live" can be told from "at the end". */
 const ORDERS = '60';
+let root: string;
 let folder: string;
 let editor: Editor;
 
@@ -22,7 +23,7 @@ interface LaunchFile {
 
 /** The sample as it is shipped, but on a guest of the tests' own and with more orders. */
 function copySample(): string {
-  const copy = path.join(mkdtempSync(path.join(tmpdir(), 'skua-chain-')), 'sample');
+  const copy = path.join(root, 'sample');
   cpSync(path.join(repoRoot, 'examples/sample'), copy, {
     recursive: true,
     filter: (file) => !/\/checkout$|\/journal\.\w+$/.test(file),
@@ -77,10 +78,11 @@ async function startSample(): Promise<void> {
 
 beforeAll(async () => {
   await noGuest();
+  root = mkdtempSync(path.join(tmpdir(), 'skua-chain-'));
   folder = copySample();
   editor = await Editor.open({
     workspace: folder,
-    extension: 'checkout',
+    extension: { vsix: packExtension(root) },
     settings: {
       'workbench.colorTheme': 'Default Dark Modern',
       'editor.minimap.enabled': false,
@@ -92,7 +94,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await editor.close();
   await noGuest();
-  rmSync(path.dirname(folder), { recursive: true, force: true });
+  rmSync(root, { recursive: true, force: true });
 });
 
 afterEach(async ({ task }) => {

@@ -1,4 +1,5 @@
 /** A real VS Code in a browser, as tests and screenshots use it: see docs/testing-editor.md. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, BrowserContext, FrameLocator, Locator, Page } from 'playwright-core';
@@ -12,6 +13,13 @@ export interface Size {
 
 const DEFAULT_SIZE: Size = { width: 1440, height: 900 };
 const EXTENSION_ID = 'skua.skua';
+
+/** What a user installs, packed from this checkout's build into the folder. Returns the path of the .vsix. */
+export function packExtension(folder: string): string {
+  const file = path.join(folder, 'skua.vsix');
+  execFileSync(process.execPath, ['tools/package.mjs', '--out', file], { cwd: repoRoot, stdio: 'pipe' });
+  return file;
+}
 
 export class Editor {
   private constructor(
