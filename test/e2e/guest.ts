@@ -21,6 +21,10 @@ export async function noGuest(): Promise<void> {
   await resetSandbox(EDITOR_GUEST, vmContext());
 }
 
+export async function guestRuns(): Promise<boolean> {
+  return (await sandboxStatus(EDITOR_GUEST)).state === 'running';
+}
+
 /** Boots it as a host that Skua has never seen: nothing is prepared. Modules for its kernel are built here beforehand. */
 export async function bootBareGuest(): Promise<{ readonly ssh: SshConnection; readonly port: number }> {
   const context = vmContext();
