@@ -96,7 +96,13 @@ export function createStateView(actions: StateActions): StateView {
         return page(
           isCancelled(state)
             ? el('h2', {}, 'Stopped')
-            : el('h2', { class: 'error-text' }, 'The session failed'),
+            : el(
+                'h2',
+                { class: 'error-text' },
+                state.error?.code.startsWith('file-') === true
+                  ? 'This trace cannot be shown'
+                  : 'The session failed',
+              ),
           el('p', {}, state.text),
           remedy(state),
           log(),
