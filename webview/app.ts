@@ -549,9 +549,11 @@ export class TimelineApp {
     const inView = to - from;
     const all = model.extent.to - model.extent.from;
     parts.footer.setInfo(
-      inView >= all
-        ? `all ${formatDuration(all)} in view`
-        : `${formatDuration(inView)} in view of ${formatDuration(all)}`,
+      spans === 0
+        ? ''
+        : inView >= all
+          ? `all ${formatDuration(all)} in view`
+          : `${formatDuration(inView)} in view of ${formatDuration(all)}`,
     );
     const loading =
       table.size < model.expectedSpans ? { have: table.size, expected: model.expectedSpans } : undefined;

@@ -43,6 +43,7 @@ export class TimelinePanels implements vscode.Disposable {
       known.panel.reveal(undefined, true);
       return known;
     }
+    for (const timeline of this.open) if (isFutile(timeline.model, model)) timeline.panel.dispose();
     const column =
       vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
     const panel = vscode.window.createWebviewPanel(
@@ -88,4 +89,14 @@ export class TimelinePanels implements vscode.Disposable {
     for (const timeline of this.open) timeline.panel.dispose();
     this.changes.dispose();
   }
+}
+
+/** An attempt of the same configuration that came to nothing: the next one takes its place. */
+function isFutile(earlier: TraceModel, next: TraceModel): boolean {
+  return (
+    earlier.state.kind === 'failed' &&
+    earlier.store.spanCount === 0 &&
+    earlier.stop !== undefined &&
+    earlier.title === next.title
+  );
 }
