@@ -155,19 +155,20 @@ describe('an SSH host that Skua has never seen', () => {
     );
   });
 
-  it('is prepared after asking; the program is built there and traced', async () => {
+  it('is prepared after asking; the program is built there and traced', { timeout: 900_000 }, async () => {
     await launch('Build and trace');
     await typePassword(PASSWORD);
-    await editor.answer(NOT_PREPARED, 'Prepare Host', 120_000);
+    await editor.answer(NOT_PREPARED, 'Prepare Host', 180_000);
     // A new group needs a new login, and passwords are not kept.
     const again = editor.page.locator('.quick-input-widget', { hasText: 'Password for' });
     const ended = editor
       .timeline()
       .locator('.run-state')
       .filter({ hasText: /Live|Ended/ });
-    await again.or(ended).first().waitFor({ timeout: 180_000 });
+    // They are in different frames.
+    await Promise.any([again.waitFor({ timeout: 240_000 }), ended.waitFor({ timeout: 240_000 })]);
     if (await again.isVisible()) await typePassword(PASSWORD);
-    await state('Ended', 180_000);
+    await state('Ended', 240_000);
     await sessionOver();
     await debugConsole(/cc .*ticker\.c -o ticker/).waitFor();
     await debugConsole('tick 20').waitFor();

@@ -62,7 +62,7 @@ async function record(editor: Editor): Promise<void> {
   await page.keyboard.press('F5');
   const state = editor.timeline().locator('.run-state');
   const question = editor.dialog('Skua will build its sandbox');
-  await question.or(state).first().waitFor({ timeout: 240_000 });
+  await Promise.any([question.waitFor({ timeout: 240_000 }), state.waitFor({ timeout: 240_000 })]);
   if (await question.isVisible()) await editor.answer('Skua will build its sandbox', 'Build Sandbox');
   await state.filter({ hasText: 'Live' }).waitFor({ timeout: 1_500_000 });
   await page.locator('.repl').getByText('order  8').first().waitFor({ timeout: 120_000 });
