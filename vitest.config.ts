@@ -12,6 +12,8 @@ export default defineConfig({
           include: ['{common,src,webview,remote-agent,tools}/**/*.test.ts', 'clients/node/**/*.test.ts'],
           pool: 'threads',
           maxWorkers: 2,
+          // Those that try thousands of random cases take long on a busy machine.
+          testTimeout: 30_000,
         },
       },
       {
