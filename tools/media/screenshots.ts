@@ -25,7 +25,6 @@ async function main(): Promise<void> {
         'workbench.colorTheme': 'Default Dark Modern',
         'editor.minimap.enabled': false,
         'debug.openDebug': 'neverOpen',
-        'workbench.editor.showTabs': 'single',
         'breadcrumbs.enabled': false,
         'workbench.layoutControl.enabled': false,
         'remote.autoForwardPorts': false,
@@ -58,14 +57,18 @@ function copySample(workspace: string): void {
 async function record(editor: Editor): Promise<void> {
   const { page } = editor;
   await editor.openFile('checkout.cpp');
-  await editor.command('View: Close Primary Side Bar');
+  await editor.command('View: Toggle Primary Side Bar Visibility');
   await page.keyboard.press('F5');
   const state = editor.timeline().locator('.run-state');
   const question = editor.dialog('Skua will build its sandbox');
   await Promise.any([question.waitFor({ timeout: 240_000 }), state.waitFor({ timeout: 240_000 })]);
   if (await question.isVisible()) await editor.answer('Skua will build its sandbox', 'Build Sandbox');
   await state.filter({ hasText: 'Live' }).waitFor({ timeout: 1_500_000 });
-  await page.locator('.repl').getByText('order  8').first().waitFor({ timeout: 120_000 });
+  await page
+    .locator('.repl')
+    .getByText(/order +(8|9|1\d)\b/)
+    .first()
+    .waitFor({ timeout: 120_000 });
   await picture(editor, 'live');
   await state.filter({ hasText: 'Ended' }).waitFor({ timeout: 300_000 });
   await page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
@@ -75,7 +78,7 @@ async function record(editor: Editor): Promise<void> {
 async function pictures(editor: Editor): Promise<void> {
   const { page } = editor;
   const timeline = editor.timeline();
-  await editor.command('View: Close Panel');
+  await editor.command('View: Toggle Panel Visibility');
   await editor.command('Notifications: Clear All Notifications');
   // One order whose copy of the journal took long: select it, fit it, then a call below it.
   await timeline.locator('.search input').fill('name:write journal.bak is:syscall');
