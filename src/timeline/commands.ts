@@ -55,7 +55,8 @@ function chooseFile(
   return vscode.window.showSaveDialog({
     title: `${saveLabel}: ${model.title}`,
     saveLabel,
-    filters: { [kind]: [extension] },
+    // Dialogs compare what follows the last dot.
+    filters: { [kind]: [extension.slice(extension.lastIndexOf('.') + 1)] },
     ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder, name) }),
   });
 }

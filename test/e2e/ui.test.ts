@@ -186,6 +186,7 @@ describe('files', () => {
     await loaded();
     await editor.timeline().getByText('9 spans').first().waitFor();
     await find('write');
+    await editor.timeline().locator('[aria-roledescription="timeline"]').focus();
     await editor.page.keyboard.press('Enter');
     await expectLine('src/journal.c', lineOf('src/journal.c', 'write(fd, line'));
   });
@@ -204,7 +205,7 @@ describe('files', () => {
     expect(spans.filter(({ name }) => name === 'write')).toHaveLength(8);
     expect(spans.filter(({ parentSpanId }) => (parentSpanId ?? '') === '')).toHaveLength(1);
     await editor.command('View: Close All Editors');
-    await editor.command('Skua: Open Trace');
+    await editor.command('Skua: Open Trace…');
     await editor.chooseFile(saved('journal.otlp.json'));
     await loaded();
   });
