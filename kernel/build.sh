@@ -104,9 +104,27 @@ place() {
   cmp -s "$1" "$2" || { mkdir -p "$(dirname "$2")" && cp "$1" "$2"; }
 }
 
+# Fixes for kernels that are newer than the source: patches/compat/VERSION-*.patch is for that kernel and later ones.
+add_compat() {
+  local fresh=$1 headers=$2 code file version major minor
+  code=$(sed -n 's/^#define LINUX_VERSION_CODE //p' "$headers/include/generated/uapi/linux/version.h")
+  find "$here/patches/compat" -name '*.patch' | sort -V | while IFS= read -r file; do
+    version=${file##*/}
+    version=${version%%-*}
+    major=${version%%.*} minor=${version#*.}
+    [ "$code" -ge $(((major << 16) + (minor << 8))) ] || continue
+    apply "$fresh" "$file"
+  done
+}
+
+apply() {
+  patch --quiet --no-backup-if-mismatch --directory="$1" --strip=1 <"$2" || die "${2##*/} does not apply"
+}
+
 prepare_tree() {
-  local source=$1 tree=$2 fresh=$3 file
+  local source=$1 headers=$2 tree=$3 fresh=$4 file
   unpack_source "$source" "$fresh"
+  add_compat "$fresh" "$headers"
   if [ -n "$stock" ]; then
     grep -v probe-skua "$here/overlay/src/probes/Kbuild" >"$fresh/src/probes/Kbuild"
   else
@@ -121,7 +139,7 @@ prepare_tree() {
 add_skua() {
   local fresh=$1 file
   for file in "$here"/patches/*.patch; do
-    patch --quiet --directory="$fresh" --strip=1 <"$file" || die "${file##*/} does not apply"
+    apply "$fresh" "$file"
   done
   cp -R "$here/overlay/." "$fresh"
   cp "$here/include/skua_abi.h" "$fresh/include/skua/skua_abi.h"
@@ -199,7 +217,7 @@ work=${work:-$temporary/work}
 mkdir -p "$work"
 headers=$(cd "$headers" && pwd -P)
 headers=$(usable_headers "$headers" "$work/headers")
-prepare_tree "$source" "$work/tree" "$temporary/fresh"
+prepare_tree "$source" "$headers" "$work/tree" "$temporary/fresh"
 # Without debug information, which nobody would load: a quarter less to compile.
 make -s -j "$jobs" -C "$headers" M="$work/tree/src" CONFIG_LTTNG=m KCFLAGS=-g0 modules 2> >(grep -v '^Skipping BTF' >&2)
 

@@ -41,7 +41,8 @@ beforeAll(async () => {
   publicKey = keys.login.publicKey;
   keyPath = loginKeyPath();
   await fresh();
-});
+  // The image, its modules and the stock ones may all have to be built first.
+}, 3_600_000);
 
 afterAll(async () => {
   const log = await machine.kernelLog();

@@ -47,6 +47,8 @@ export interface StartOptions {
   readonly forwards?: readonly PortForward[];
   /** Raw images that the guest gets as further disks, read-only. */
   readonly disks?: readonly string[];
+  /** Another kernel than the image's, with an initrd that mounts the image's disk. */
+  readonly boot?: { readonly image: string; readonly initrd: string };
 }
 
 /** Counting instructions takes a single thread, which may have to share a busy machine. */
@@ -181,8 +183,8 @@ async function boot(
   const sshPort = await freeLoopbackPort();
   const accelerator = await usable(options.accelerator ?? wantedAccelerator());
   const args = qemuArguments({
-    kernel: image.kernel,
-    initrd: image.initrd,
+    kernel: options.boot?.image ?? image.kernel,
+    initrd: options.boot?.initrd ?? image.initrd,
     overlay: join(folder, 'disk.qcow2'),
     console,
     sshPort,

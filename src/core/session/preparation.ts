@@ -113,9 +113,10 @@ async function bringModules(
     signal: context.signal,
   });
   if (there.code === 0) return undefined;
+  const image = target.kind === 'sandbox' ? await ensureImage(context) : undefined;
   const modules =
-    target.kind === 'sandbox'
-      ? await ensureModules(await ensureImage(context), context)
+    image?.kernelRelease === facts.kernelRelease
+      ? await ensureModules(image, context)
       : await cachedModules(facts.kernelRelease);
   if (modules === undefined) return deployKernelSource(ssh, facts, context);
   await deployModules(ssh, facts, modules, context);
