@@ -16,6 +16,9 @@ const LIST_NONE = `${HEAD}<name>list</name><output><sessions/></output></command
 const DESTROY_UNKNOWN = `Error: Session name skua-t1 not found\n${HEAD}<name>destroy</name><output><sessions/></output><success>false</success></command>`;
 const KERNEL_EVENTS = `${HEAD}<name>list</name><output><domains><domain><type>KERNEL</type><buffer_type>PER_PID</buffer_type><events><event><name>sched_switch</name><type>TRACEPOINT</type><enabled>true</enabled></event><event><name>skua_fd</name><type>TRACEPOINT</type><enabled>true</enabled></event></events></domain></domains></output></command>`;
 const ADD_CONTEXT = `${HEAD}<name>add-context</name><output><contexts><context><type>PID</type><symbol>pid</symbol><success>true</success></context><context><type>TID</type><symbol>tid</symbol><success>true</success></context></contexts></output><success>true</success></command>`;
+// lttng-tools 2.16.0 on Debian sid.
+const LIST_OF_2_16 = `<?xml version="1.0" encoding="UTF-8"?>
+<command schemaVersion="4.3"><name>list</name><output><sessions><session><name>skua-t1</name><path>tcp4://127.0.0.1:55342/ [data: 55343]</path><trace_format>CTF_1_8</trace_format><enabled>false</enabled><snapshot_mode>0</snapshot_mode><live_timer_interval>20000</live_timer_interval></session></sessions></output></command>`;
 
 describe('parseMi', () => {
   it('reads sessions', () => {
@@ -51,14 +54,16 @@ const OPTIONS: SessionOptions = {
 };
 
 /** Answers `lttng` commands and notes them. */
-function fakeLttng(fail?: string): { exec: Run; commands: string[] } {
+function fakeLttng(
+  fail?: string,
+  version = 'lttng (LTTng Trace Control) 2.13.9 - Nordicité',
+): { exec: Run; commands: string[] } {
   const commands: string[] = [];
   const exec: Run = (_file, args) => {
     const command = args.join(' ').replace('--no-sessiond --mi xml ', '');
     commands.push(command);
     const base = { signal: null, stderr: '' };
-    if (command === '--version')
-      return Promise.resolve({ ...base, code: 0, stdout: 'lttng (LTTng Trace Control) 2.13.9 - Nordicité' });
+    if (command === '--version') return Promise.resolve({ ...base, code: 0, stdout: version });
     if (fail !== undefined && command.startsWith(fail)) {
       return Promise.resolve({ ...base, code: 4, stdout: '', stderr: 'Error: Kernel tracer not available' });
     }
@@ -91,6 +96,24 @@ describe('LttngControl', () => {
     expect(notes).toEqual([
       'These tracepoints do not exist on this host and are not recorded: skua_mapping, sched_process_exit, nosuch.',
     ]);
+  });
+
+  it.each([
+    ['lttng (LTTng Trace Control) 2.14.0 - Cassis', ''],
+    ['lttng (LTTng Trace Control) 2.15.0 - Péché Mortel', ' --trace-format=ctf-1.8'],
+    ['lttng (LTTng Trace Control) 2.16.0 - Question de Perspective', ' --trace-format=ctf-1.8'],
+  ])('asks for CTF 1.8 where it is not the default: %s', async (version, option) => {
+    const { exec, commands } = fakeLttng(undefined, version);
+    await new LttngControl(exec).configure(OPTIONS, { control: 1, data: 2 }, new AbortController().signal);
+    expect(commands[1]).toBe(`create skua-t1 --live=20000 -U net://127.0.0.1:1:2${option}`);
+  });
+
+  it('reads the machine interface of lttng-tools 2.16', () => {
+    expect(parseMi(LIST_OF_2_16)).toMatchObject({
+      command: 'list',
+      success: true,
+      sessions: [{ name: 'skua-t1', active: false, liveTimerUs: 20_000 }],
+    });
   });
 
   it('destroys what it had created when a step fails, and says why', async () => {

@@ -38,7 +38,10 @@ export async function fetchKernel(release: string, work: string): Promise<Kernel
   const packages = packagesOf(release);
   const root = join(work, 'root');
   mkdirSync(root);
-  execFileSync('apt-get', ['-qq', 'download', ...packages], { cwd: work, stdio: ['ignore', 'ignore', 'pipe'] });
+  execFileSync('apt-get', ['-qq', 'download', ...packages], {
+    cwd: work,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   for (const file of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
     execFileSync('dpkg-deb', ['-x', join(work, file), root]);
   }
@@ -103,4 +106,3 @@ function initrdArchive(
     })),
   ]);
 }
-

@@ -2,8 +2,19 @@ import { expect, it } from 'vitest';
 import { defaultReleases, insertTable, renderTable } from './table';
 
 it('chooses the ends of each series, by number and not by letter', () => {
-  const names = ['6.1.0-9-cloud-amd64', '6.1.0-56-cloud-amd64', '6.1.0-47-cloud-amd64', '6.1.0-56-amd64', '6.1.0-9-rt-amd64']
-    .concat(['6.12.100+deb12-amd64', '6.12.99+deb12-amd64', '6.12.100+deb12-cloud-amd64', '6.12.9+deb12-rt-amd64'])
+  const names = [
+    '6.1.0-9-cloud-amd64',
+    '6.1.0-56-cloud-amd64',
+    '6.1.0-47-cloud-amd64',
+    '6.1.0-56-amd64',
+    '6.1.0-9-rt-amd64',
+  ]
+    .concat([
+      '6.12.100+deb12-amd64',
+      '6.12.99+deb12-amd64',
+      '6.12.100+deb12-cloud-amd64',
+      '6.12.9+deb12-rt-amd64',
+    ])
     .concat(['6.1.0-56-amd64-dbg', '6.12-amd64', '6.1.0-60-cloud-amd64-unsigned'])
     .map((release) => `linux-image-${release}`);
   expect(defaultReleases(names.join('\n'))).toEqual([
@@ -18,7 +29,15 @@ it('chooses the ends of each series, by number and not by letter', () => {
 });
 
 it('replaces the table between its marks, and nothing else', () => {
-  const row = { release: '6.1', package: 'p', build: '30 modules', load: 'yes', trace: 'all', log: 'clean', note: 'a|b' };
+  const row = {
+    release: '6.1',
+    package: 'p',
+    build: '30 modules',
+    load: 'yes',
+    trace: 'all',
+    log: 'clean',
+    note: 'a|b',
+  };
   const table = renderTable([row], '2026-01-02');
   expect(table).toContain('| `6.1` | p | 30 modules | yes | all | clean | a\\|b |');
   const document = 'before <!-- kernel-matrix: begin --> old <!-- kernel-matrix: end --> after';

@@ -22,7 +22,9 @@ export function defaultReleases(packageNames: string): readonly string[] {
     .filter((release) => release !== undefined)
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   const of = (series: string, flavour: string): string[] =>
-    releases.filter((r) => r.startsWith(`${series}.`) && r.replace(/^[\d.]+(?:-\d+|\+deb12)/, '') === flavour);
+    releases.filter(
+      (r) => r.startsWith(`${series}.`) && r.replace(/^[\d.]+(?:-\d+|\+deb12)/, '') === flavour,
+    );
   return [
     ...new Set([
       of('6.1', '-cloud-amd64')[0],

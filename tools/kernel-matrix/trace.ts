@@ -16,7 +16,8 @@ const MACHINE = 'kernel-matrix';
 const CALLS = ['getpid', 'openat', 'write', 'lseek', 'read', 'close'];
 const THREADS = 2;
 const ROUNDS = 50;
-const TROUBLE = /BUG:|WARNING:|Oops|general protection|possible recursive locking|scheduling while atomic|rcu.*stall/i;
+const TROUBLE =
+  /BUG:|WARNING:|Oops|general protection|possible recursive locking|scheduling while atomic|rcu.*stall/i;
 
 export async function traceOn(kernel: Kernel): Promise<Pick<Row, 'load' | 'trace' | 'log' | 'note'>> {
   const context = quietContext();
@@ -29,14 +30,16 @@ export async function traceOn(kernel: Kernel): Promise<Pick<Row, 'load' | 'trace
       // The disk has another kernel's modules; the session daemon wants a list of this one's, even if it is empty.
       const list = 'sudo mkdir -p /lib/modules/$(uname -r) && sudo depmod';
       const prepared = await ssh.run(`${list} && uname -r`, { signal: context.signal });
-      if (prepared.stdout.toString().trim() !== kernel.release) throw new Error(`boots ${prepared.stdout.toString()}`);
+      if (prepared.stdout.toString().trim() !== kernel.release)
+        throw new Error(`boots ${prepared.stdout.toString()}`);
     } finally {
       await ssh.dispose();
     }
     const target = { kind: 'sandbox', name: MACHINE } as const;
     const report = await prepare(target, context);
     const failed = report.steps.find((step) => step.state !== 'ok' && step.state !== 'skipped');
-    if (failed !== undefined) return { load: 'no', trace: '', log: await kernelLog(), note: `${failed.id}: ${failed.found}` };
+    if (failed !== undefined)
+      return { load: 'no', trace: '', log: await kernelLog(), note: `${failed.id}: ${failed.found}` };
     return { load: 'yes', ...(await smokeTrace(counter)), log: await kernelLog(), note: '' };
   } finally {
     await resetSandbox(MACHINE, context);
@@ -76,6 +79,8 @@ async function smokeTrace(counter: string): Promise<Pick<Row, 'trace'>> {
 }
 
 async function kernelLog(): Promise<string> {
-  const lines = (await readFile(consoleFile(MACHINE), 'utf8')).split('\n').filter((line) => TROUBLE.test(line));
+  const lines = (await readFile(consoleFile(MACHINE), 'utf8'))
+    .split('\n')
+    .filter((line) => TROUBLE.test(line));
   return lines.length === 0 ? 'clean' : `${lines.length}: ${lines[0]?.trim().slice(0, 80) ?? ''}`;
 }
