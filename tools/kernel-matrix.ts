@@ -47,11 +47,13 @@ const releases =
     ? named
     : defaultReleases(execFileSync('apt-cache', ['pkgnames', 'linux-image-6'], { encoding: 'utf8' }));
 const rows: Row[] = [];
+let table = '';
 for (const release of releases) {
   process.stderr.write(`${release}…\n`);
   rows.push(await tryKernel(release));
+  table = renderTable(rows, new Date().toISOString().slice(0, 10));
+  // After each kernel: what is known must not be lost with the rest of a long run.
+  if (write) writeFileSync(DOCUMENT, insertTable(readFileSync(DOCUMENT, 'utf8'), table));
 }
-const table = renderTable(rows, new Date().toISOString().slice(0, 10));
 process.stdout.write(table);
-if (write) writeFileSync(DOCUMENT, insertTable(readFileSync(DOCUMENT, 'utf8'), table));
 process.exitCode = rows.every((row) => row.trace.startsWith('all')) ? 0 : 1;
