@@ -14,6 +14,7 @@ export const SKUA = {
   FLAG_STACK_SHORT: 0x08,
   FLAG_INTERRUPT: 0x10,
   FLAG_SUBJECT: 0x20,
+  FLAG_RUNNABLE: 0x40,
   REGS_COUNT: 8,
   REGS_BYTES: 64,
 } as const;

@@ -79,6 +79,24 @@ export const ATTR = {
   unfinished: 'skua.unfinished',
   /** Number of kernel events known to be lost while this span was open on its CPU(s). */
   lostEvents: 'skua.lost_events',
+  /** Nanoseconds of a system call's duration on a CPU, waiting for one, and asleep. They add up to the duration exactly. */
+  onCpuNs: 'skua.time.on_cpu_ns',
+  runnableNs: 'skua.time.runnable_ns',
+  blockedNs: 'skua.time.blocked_ns',
+  /** Instead of these three: why they are not known (`TimesUnknown` in waiting.ts). */
+  timesUnknown: 'skua.time.unknown',
+  /** The states one after the other with their lengths in ns, `c1200 b15200000 r4000 c300`; absent when it never left its CPU. */
+  states: 'skua.time.states',
+  /** Who ended the longest time asleep, also on each event `sched_waking`: the thread's name, or "interrupt" without pid and tid. */
+  wakerName: 'skua.waker.name',
+  wakerPid: 'skua.waker.pid',
+  wakerTid: 'skua.waker.tid',
+  /** The span that the waker was in when its thread was traced too: the system call's where there is one; and the user span. */
+  wakerTraceId: 'skua.waker.trace_id',
+  wakerSpanId: 'skua.waker.span_id',
+  wakerUserSpanId: 'skua.waker.user_span_id',
+  /** Of a span link that Skua made: what it means. "waker": a thread in that span woke this one. */
+  link: 'skua.link',
   /** Why no source line is known: "no-debug-info", "unwind-failed", "module-changed", … */
   sourceUnknown: 'skua.source.unknown',
   codeFile: 'code.file.path',

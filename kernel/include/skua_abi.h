@@ -43,12 +43,13 @@ struct skua_record {
 #define SKUA_FLAG_IN_SYSCALL 0x02 /* skua_syscall is not 0 */
 #define SKUA_FLAG_CONTROL 0x04	  /* this syscall wrote to /proc/skua/context: Skua's own, not the program's */
 #define SKUA_FLAG_STACK_SHORT 0x08 /* the user stack could be read only in part, or not at all */
-#define SKUA_FLAG_INTERRUPT 0x10  /* fired in an interrupt on top of the thread, perhaps on another's behalf */
+#define SKUA_FLAG_INTERRUPT 0x10  /* fired in an interrupt on top of the current thread, perhaps on another's behalf */
 /*
  * The current thread has no context; the ids are those of the armed thread that it wakes (sched_waking, sched_wakeup) or
  * switches to (sched_switch), whose tid is in the event. When both have one, the ids are the current thread's, as always.
  */
 #define SKUA_FLAG_SUBJECT 0x20
+#define SKUA_FLAG_RUNNABLE 0x40 /* sched_switch: the thread switched away stays runnable, whatever prev_state says */
 
 /*
  * Context fields of every event in a session whose name begins with "skua", in this order:

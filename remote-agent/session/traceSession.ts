@@ -6,6 +6,7 @@ import { SkuaError, toSkuaError } from '../../common/base/errors';
 import { libraryCallNote, libraryCallOf, type LibraryCall } from '../../common/model/libraryCalls';
 import { NO_LOSS, type LossReport } from '../../common/model/loss';
 import type { Span } from '../../common/model/span';
+import { SCHEDULING_TRACEPOINTS } from '../../common/model/waiting';
 import type {
   AgentMessage,
   LaunchOptions,
@@ -111,6 +112,7 @@ export class TraceSession {
       },
       deps.resolver,
       () => this.clock.errorNs,
+      SCHEDULING_TRACEPOINTS.every((name) => options.tracepoints.includes(name)),
     );
     this.sockets = new SocketTable(this.pipeline.kernel.descriptors);
     if (options.otlpEndpoint !== undefined)

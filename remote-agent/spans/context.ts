@@ -2,9 +2,6 @@
 import type { CtfEvent, CtfFields } from '../../common/ctf/types';
 import type { SpanId, TraceId } from '../../common/model/span';
 
-export const FLAG_CONTROL = 0x04;
-export const FLAG_INTERRUPT = 0x10;
-
 export interface EventContext {
   readonly traceHi: bigint;
   readonly traceLo: bigint;

@@ -62,7 +62,7 @@ const exit = (
 
 function build(items: readonly CtfItem[], finish = true): { outputs: KernelOutput[]; builder: KernelSpans } {
   const outputs: KernelOutput[] = [];
-  const builder = new KernelSpans((output) => outputs.push(output));
+  const builder = new KernelSpans((output) => outputs.push(output), true);
   for (const item of items) builder.item(item);
   if (finish) builder.finish('session-stopped');
   return { outputs, builder };
@@ -278,7 +278,7 @@ describe('KernelSpans', () => {
 
   it('shows a long syscall early, once, and finishes it under the same id', () => {
     const outputs: KernelOutput[] = [];
-    const builder = new KernelSpans((output) => outputs.push(output));
+    const builder = new KernelSpans((output) => outputs.push(output), true);
     builder.item(entry(1, 'read', 1));
     builder.showOpen(50n, 100n);
     builder.showOpen(200n, 100n);

@@ -1,11 +1,14 @@
-import type { CtfEvent, CtfItem, CtfValue } from '../../common/ctf/types';
+import type { CtfEvent, CtfItem, CtfLostEvents, CtfLostPackets, CtfValue } from '../../common/ctf/types';
+import { SKUA } from '../../common/model/abi';
 import { ATTR, type AttributeValue, type Span, type SpanEvent } from '../../common/model/span';
 import { ns, type Nanoseconds } from '../../common/base/time';
 import { decodeEntry, decodeExitArguments, decodeOutcome, type DecodedArguments } from '../syscalls/decode';
 import { namedWords, syscallEvent, type SyscallEvent } from '../syscalls/event';
-import { eventContext, FLAG_CONTROL, hex64, spanIdOf, traceIdOf, type EventContext } from './context';
+import { eventContext, hex64, spanIdOf, traceIdOf, type EventContext } from './context';
 import { Descriptors } from './descriptors';
 import type { KernelOutput } from './output';
+import { happensTo, subjectOf, switchedAway, timesOf, wakerAttributes, wakerOf } from './scheduling';
+import { ThreadStates } from './threadStates';
 import { tracepointEvent } from './tracepoints';
 
 /** Attribute: tracepoints of a span beyond `MAX_EVENTS`, counted instead of kept. */
@@ -42,6 +45,7 @@ interface OpenSyscall {
   readonly decoded: DecodedArguments;
   readonly attributes: Record<string, AttributeValue>;
   readonly events: SpanEvent[];
+  readonly states: ThreadStates;
   readonly sampled: boolean;
   dropped: number;
   lost: number;
@@ -55,10 +59,13 @@ interface OpenSyscall {
  *   entry(id 7) ── sched_switch(id 7) ── exit(id 7)   →  one span, id 7, with one event
  *   sched_switch(id 0)                                →  an event of the user span
  *   entry(id 8) … entry(id 9) of the same thread      →  8 lost its exit: delivered as unfinished, counted
+ *   sched_waking(id 4, tid of id 7)                   →  an event of both: 4 woke, 7 was woken
  */
 export class KernelSpans {
   private readonly open = new Map<bigint, OpenSyscall>();
   private readonly openOfThread = new Map<number, bigint>();
+  /** Events of before this time may be missing. */
+  private lostUntilNs = -1n;
   private seenSpans = new Set<string>();
   readonly descriptors = new Descriptors();
   readonly counts: KernelCounts = {
@@ -72,7 +79,11 @@ export class KernelSpans {
     foreign: 0,
   };
 
-  constructor(private readonly emit: (output: KernelOutput) => void) {}
+  constructor(
+    private readonly emit: (output: KernelOutput) => void,
+    /** Whether the session records SCHEDULING_TRACEPOINTS. */
+    private readonly scheduling: boolean,
+  ) {}
 
   item(item: CtfItem): void {
     switch (item.kind) {
@@ -82,11 +93,11 @@ export class KernelSpans {
         return;
       case 'lost':
         this.counts.ringBuffer += item.count;
-        this.loss(item.cpu, item.count);
+        this.loss(item);
         return;
       case 'lost-packets':
         this.counts.packetsMissing += item.count;
-        this.loss(item.cpu, item.count);
+        this.loss(item);
         return;
     }
   }
@@ -122,8 +133,7 @@ export class KernelSpans {
   }
 
   private entry(event: CtfEvent, context: EventContext, syscall: SyscallEvent): void {
-    const previous = this.openOfThread.get(context.tid);
-    const lost = previous === undefined ? undefined : this.open.get(previous);
+    const lost = this.openIn(context.tid);
     if (lost !== undefined) {
       this.counts.unpaired += 1;
       this.unfinished(lost, 'lost');
@@ -151,6 +161,14 @@ export class KernelSpans {
       decoded,
       attributes,
       events: [],
+      states: new ThreadStates(
+        event.timestampNs,
+        !this.scheduling
+          ? 'tracepoints-off'
+          : event.timestampNs <= this.lostUntilNs
+            ? 'events-lost'
+            : undefined,
+      ),
       sampled,
       dropped: 0,
       lost: 0,
@@ -166,7 +184,7 @@ export class KernelSpans {
 
   private exit(event: CtfEvent, context: EventContext, syscall: SyscallEvent): void {
     const open = this.open.get(context.syscall);
-    const control = (context.flags & FLAG_CONTROL) !== 0;
+    const control = (context.flags & SKUA.FLAG_CONTROL) !== 0;
     if (control) this.counts.control += 1;
     if (open === undefined) {
       // The write that arms a thread has an exit only, with id 0 and the control flag. Anything else lost its entry.
@@ -211,22 +229,37 @@ export class KernelSpans {
 
   private tracepoint(event: CtfEvent, context: EventContext): void {
     const open = context.syscall === 0n ? undefined : this.open.get(context.syscall);
+    const control = (context.flags & SKUA.FLAG_CONTROL) !== 0;
+    const waker = wakerOf(event, context, open !== undefined && !control);
+    const record = tracepointEvent(event, context.flags);
+    const about: SpanEvent =
+      waker === undefined
+        ? record
+        : { ...record, attributes: { ...record.attributes, ...wakerAttributes(waker) } };
+    const subject = subjectOf(event, context);
+    const other = subject === 'own' ? open : subject && this.openIn(subject.tid);
+    const own = subject === 'own' || (other !== undefined && other === open) ? about : record;
     if (open !== undefined) {
-      if (open.events.length < MAX_EVENTS) open.events.push(tracepointEvent(event, context.flags));
-      else open.dropped += 1;
-    } else if ((context.flags & FLAG_CONTROL) === 0) {
+      addEvent(open, own);
+      switchedAway(event, context, open.states);
+    } else if (!control) {
       // Also when the syscall's entry was lost: the event then still belongs to the user span.
-      this.emit({
-        kind: 'user-event',
-        event: this.userEvent(event, context, tracepointEvent(event, context.flags)),
-      });
+      this.emit({ kind: 'user-event', event: this.userEvent(event, context, own) });
+    }
+    if (other !== undefined) {
+      happensTo(event, waker, other.states);
+      if (other !== open) addEvent(other, about);
     }
     if (event.name === 'sched_process_exit') this.threadEnded(event, context);
   }
 
+  private openIn(tid: number): OpenSyscall | undefined {
+    const id = this.openOfThread.get(tid);
+    return id === undefined ? undefined : this.open.get(id);
+  }
+
   private threadEnded(event: CtfEvent, context: EventContext): void {
-    const id = this.openOfThread.get(context.tid);
-    const open = id === undefined ? undefined : this.open.get(id);
+    const open = this.openIn(context.tid);
     if (open !== undefined) {
       const expected = open.event.name === 'exit' || open.event.name === 'exit_group';
       this.unfinished(open, expected ? 'no-exit-event' : 'killed', event.timestampNs);
@@ -234,8 +267,13 @@ export class KernelSpans {
     this.descriptors.threadEnded(context.tid);
   }
 
-  private loss(cpu: number, count: number): void {
-    for (const open of this.open.values()) if (open.cpu === cpu || cpu < 0) open.lost += count;
+  private loss({ cpu, count, endNs }: CtfLostEvents | CtfLostPackets): void {
+    if (endNs > this.lostUntilNs) this.lostUntilNs = endNs;
+    for (const open of this.open.values()) {
+      if (open.cpu === cpu || cpu < 0) open.lost += count;
+      // Whatever is about a thread may be recorded on any CPU.
+      open.states.lost();
+    }
     this.descriptors.forgetAll();
   }
 
@@ -256,9 +294,11 @@ export class KernelSpans {
     return {
       traceId: traceIdOf(context.traceHi, context.traceLo),
       spanId: spanIdOf(context.span),
-      pid: context.pid,
+      // Of an event about the thread, process and name are those of somebody else.
+      ...((context.flags & SKUA.FLAG_SUBJECT) !== 0
+        ? {}
+        : { pid: context.pid, processName: context.processName }),
       timeNs: event.timestampNs,
-      processName: context.processName,
       ...(own === undefined ? {} : { event: own }),
     };
   }
@@ -303,6 +343,8 @@ export class KernelSpans {
       .map((fd) => this.descriptors.name(open.context.tid, fd))
       .filter((path) => path !== undefined);
     if (files.length > 0) attributes[ATTR.fdPath] = files.length === 1 ? (files[0] ?? '') : files;
+    const times = endNs === undefined ? undefined : timesOf(open.states, endNs);
+    Object.assign(attributes, times?.attributes);
     if (open.lost > 0) attributes[ATTR.lostEvents] = open.lost;
     if (open.dropped > 0) attributes[EVENTS_DROPPED] = open.dropped;
     return {
@@ -318,7 +360,12 @@ export class KernelSpans {
       status,
       attributes,
       events: [...open.events],
-      links: [],
+      links: times?.links ?? [],
     };
   }
+}
+
+function addEvent(open: OpenSyscall, event: SpanEvent): void {
+  if (open.events.length < MAX_EVENTS) open.events.push(event);
+  else open.dropped += 1;
 }

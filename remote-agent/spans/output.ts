@@ -39,8 +39,9 @@ export type KernelOutput =
 export interface UserSpanEvent {
   readonly traceId: string;
   readonly spanId: string;
-  readonly pid: number;
+  /** Of its thread; unknown when the event was recorded on another one's time. */
+  readonly pid?: number;
+  readonly processName?: string;
   readonly timeNs: bigint;
-  readonly processName: string;
   readonly event?: Span['events'][number];
 }

@@ -31,6 +31,8 @@ export class SpanPipeline {
     resolver: StackResolver | undefined,
     /** Upper bound of |kernel − user clock|, ns; shown on the first user span of each process. */
     private readonly clockErrorNs: () => number,
+    /** Whether the session records SCHEDULING_TRACEPOINTS. */
+    scheduling: boolean,
   ) {
     this.services = new Services(deliver);
     this.lines = new SourceLines(resolver, ({ span, pid, final }) => {
@@ -42,7 +44,7 @@ export class SpanPipeline {
     });
     this.kernel = new KernelSpans((output) => {
       this.route(output);
-    });
+    }, scheduling);
   }
 
   items(items: readonly CtfItem[], nowMs: number): void {

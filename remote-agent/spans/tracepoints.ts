@@ -1,14 +1,18 @@
+import { SKUA } from '../../common/model/abi';
 import type { CtfEvent, CtfValue } from '../../common/ctf/types';
 import { ATTR, type AttributeValue, type SpanEvent } from '../../common/model/span';
 import { signalName } from '../syscalls/flags';
-import { FLAG_INTERRUPT } from './context';
 
 const HEX = new Set(['address', 'ip', 'error_code', 'skbaddr', 'function', 'buf', 'flags']);
 
-/** A kernel tracepoint as a span event: its fields under their own names, and the CPU it fired on. */
+/**
+ * A kernel tracepoint as a span event: its fields under their own names, and the CPU it fired on. `skua.interrupt`: in an interrupt
+ * on top of the thread. `skua.runnable`: the thread is switched away, but does not sleep.
+ */
 export function tracepointEvent(event: CtfEvent, flags: number): SpanEvent {
   const attributes: Record<string, AttributeValue> = { [ATTR.cpu]: event.cpu };
-  if ((flags & FLAG_INTERRUPT) !== 0) attributes['skua.interrupt'] = true;
+  if ((flags & SKUA.FLAG_INTERRUPT) !== 0) attributes['skua.interrupt'] = true;
+  if ((flags & SKUA.FLAG_RUNNABLE) !== 0) attributes['skua.runnable'] = true;
   for (const name in event.fields) {
     const value = event.fields[name];
     if (value === undefined || name.endsWith('_length')) continue;

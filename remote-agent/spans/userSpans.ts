@@ -75,7 +75,7 @@ export class UserSpans {
   kernel(sign: UserSpanEvent, nowMs: number): void {
     const entry = this.entry(sign.traceId as TraceId, sign.spanId as SpanId, nowMs);
     entry.pid ??= sign.pid;
-    if (entry.processName === '') entry.processName = sign.processName;
+    if (entry.processName === '') entry.processName = sign.processName ?? '';
     if (entry.firstNs === 0n || sign.timeNs < entry.firstNs) entry.firstNs = sign.timeNs;
     if (sign.event !== undefined) {
       if (entry.events.length < MAX_EVENTS) entry.events.push(sign.event);

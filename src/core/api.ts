@@ -105,6 +105,7 @@ export const DEFAULT_SESSION: Omit<SessionOptions, 'name'> = {
   tracepoints: [
     'sched_switch',
     'sched_waking',
+    'sched_wakeup',
     'sched_process_fork',
     'block_rq_issue',
     'block_rq_complete',
