@@ -75,6 +75,8 @@ export const ATTR = {
   pid: 'process.pid',
   processName: 'process.executable.name',
   cpu: 'skua.cpu',
+  /** True on a span that Skua put in place of one that the program's client has not reported (yet). */
+  placeholder: 'skua.placeholder',
   /** "killed", "session-stopped", "no-exit-event" (exit, exit_group), "lost". */
   unfinished: 'skua.unfinished',
   /** Number of kernel events known to be lost while this span was open on its CPU(s). */

@@ -3,9 +3,6 @@ import { ns } from '../../common/base/time';
 import { EVENTS_DROPPED } from './kernelSpans';
 import type { UserSpanEvent } from './output';
 
-/** Attribute of a span that Skua put in place of one that the program's client has not reported (yet). */
-const PLACEHOLDER = 'skua.placeholder';
-
 const MAX_ENTRIES = 65_536;
 const MAX_EVENTS = 1000;
 
@@ -194,7 +191,7 @@ function placeholder(entry: Entry, reason: string | undefined): Span {
     startNs: ns(entry.firstNs),
     status: { code: 'unset' },
     attributes: {
-      [PLACEHOLDER]: true,
+      [ATTR.placeholder]: true,
       ...(reason === undefined ? {} : { [ATTR.unfinished]: reason }),
       ...(entry.pid === undefined ? {} : { [ATTR.pid]: entry.pid }),
       ...(entry.dropped === 0 ? {} : { [EVENTS_DROPPED]: entry.dropped }),

@@ -1,9 +1,10 @@
 import { ATTR, type AttributeValue, type Span, type SpanEvent } from '../../common/model/span';
 import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
+import { wakerText, waitingOf, type WakerIdentity } from '../../common/model/waiting';
 import type { ExitStatus, SessionSummary } from '../../common/protocol/agent';
 import { formatCount, formatDuration, plural } from '../../common/view/format';
 import type { Style } from './style';
-import { duration, foldSiblings, type FoldedNode, type TraceTree, type TreeNode } from './tree';
+import { duration, foldSiblings, waitsOf, type FoldedNode, type TraceTree, type TreeNode } from './tree';
 
 export interface RenderOptions {
   readonly style: Style;
@@ -20,6 +21,7 @@ export interface RenderOptions {
 /** The merged tree of each trace as lines of text. Pure. */
 export function renderTraces(trees: readonly TraceTree[], options: RenderOptions): readonly string[] {
   const { style } = options;
+  const context: Context = { ...options, spanName: spanNames(trees) };
   const lines: string[] = [];
   for (const tree of trees.slice(0, options.maxTraces)) {
     const size = `${plural(tree.spanCount, 'span')}, ${plural(tree.syscallCount, 'system call')}`;
@@ -30,10 +32,10 @@ export function renderTraces(trees: readonly TraceTree[], options: RenderOptions
         ? [
             {
               text: style.yellow(`(span ${root.missing} was not reported)`),
-              children: childLines(root.children, options),
+              children: childLines(root.children, context),
             },
           ]
-        : childLines([root], options),
+        : childLines([root], context),
     );
     lines.push(...draw(roots, ''), '');
   }
@@ -92,6 +94,31 @@ export function renderLoss(loss: LossReport, style: Style): string {
   return style.yellow(`lost: ${parts.join('; ')}`);
 }
 
+interface Context extends RenderOptions {
+  /** Name of a span of any of the traces, '' when it is not there. */
+  readonly spanName: (traceId: string, spanId: string) => string;
+}
+
+/** Looks the spans through when first asked: most traces have no waker among them. */
+function spanNames(trees: readonly TraceTree[]): Context['spanName'] {
+  let names: Map<string, string> | undefined;
+  const collect = (nodes: readonly TreeNode[], into: Map<string, string>): void => {
+    for (const { span, children } of nodes) {
+      // A span that the client has not reported has no name of its own.
+      if (span.attributes[ATTR.placeholder] !== true) into.set(span.traceId + span.spanId, span.name);
+      collect(children, into);
+    }
+  };
+  return (traceId, spanId) => {
+    if (names === undefined) {
+      names = new Map();
+      for (const { roots } of trees)
+        for (const root of roots) collect('missing' in root ? root.children : [root], names);
+    }
+    return names.get(traceId + spanId) ?? '';
+  };
+}
+
 interface Line {
   readonly text: string;
   readonly children: readonly Line[];
@@ -99,20 +126,26 @@ interface Line {
   readonly note?: boolean;
 }
 
-function childLines(nodes: readonly TreeNode[], options: RenderOptions): readonly Line[] {
+function childLines(nodes: readonly TreeNode[], options: Context): readonly Line[] {
   const folded = options.fold ? foldSiblings(nodes) : nodes.map(unfolded);
   return folded.map((node) => line(node, options));
 }
 
 function unfolded(node: TreeNode): FoldedNode {
-  return { first: node, count: 1, totalNs: duration(node.span) ?? 0n, children: node.children.map(unfolded) };
+  return {
+    first: node,
+    count: 1,
+    totalNs: duration(node.span) ?? 0n,
+    ...waitsOf(node.span),
+    children: node.children.map(unfolded),
+  };
 }
 
-function line(node: FoldedNode, options: RenderOptions): Line {
+function line(node: FoldedNode, options: Context): Line {
   const { span } = node.first;
   const { style } = options;
   const count = node.count > 1 ? ` ${style.cyan(`×${formatCount(node.count)}`)}` : '';
-  const text = `${title(span, style)}${count}  ${timing(node, style)}${source(span, options)}${remarks(span, style)}`;
+  const text = `${title(span, style)}${count}  ${timing(node, style)}${waits(node, options)}${source(span, options)}${remarks(span, style)}`;
   const events = options.events ? eventNote(span, style) : [];
   return { text, children: [...events, ...node.children.map((child) => line(child, options))] };
 }
@@ -140,6 +173,30 @@ function timing(node: FoldedNode, style: Style): string {
   if (node.count > 1) return `total ${formatDuration(Number(node.totalNs))}`;
   const ns = duration(node.first.span);
   return ns === undefined ? style.yellow('unfinished') : formatDuration(Number(ns));
+}
+
+/** Less of the duration than this is not worth a word. */
+const NOTEWORTHY = 0.01;
+
+/** `blocked 15.2 ms, woken by bank/1234 (authorize)`: what the thread waited for, where that is much of the time. */
+function waits(node: FoldedNode, { style, spanName }: Context): string {
+  const noteworthy = (ns: number): boolean => ns > 0 && ns >= Number(node.totalNs) * NOTEWORTHY;
+  const { blockedNs, runnableNs } = node;
+  const waiting = waitingOf(node.first.span);
+  const waker = node.count > 1 || typeof waiting !== 'object' ? undefined : waiting.waker;
+  const parts = [
+    noteworthy(blockedNs) ? `blocked ${formatDuration(blockedNs)}` : '',
+    noteworthy(blockedNs) && waker !== undefined ? `woken by ${wakerName(waker, spanName)}` : '',
+    noteworthy(runnableNs) ? `runnable ${formatDuration(runnableNs)}` : '',
+  ].filter((part) => part !== '');
+  return parts.length === 0 ? '' : `  ${style.magenta(parts.join(', '))}`;
+}
+
+function wakerName(waker: WakerIdentity, spanName: Context['spanName']): string {
+  const { span } = waker;
+  if (span === undefined) return waker.tid === undefined ? `an ${waker.name}` : wakerText(waker);
+  const name = spanName(span.traceId, span.userSpanId);
+  return name === '' ? wakerText(waker) : `${wakerText(waker)} (${name})`;
 }
 
 function source(span: Span, options: RenderOptions): string {

@@ -6,6 +6,7 @@ export interface Style {
   green(text: string): string;
   yellow(text: string): string;
   cyan(text: string): string;
+  magenta(text: string): string;
 }
 
 const wrap =
@@ -14,7 +15,15 @@ const wrap =
     `\u001b[${String(on)}m${text}\u001b[${String(off)}m`;
 const same = (text: string): string => text;
 
-export const PLAIN: Style = { dim: same, bold: same, red: same, green: same, yellow: same, cyan: same };
+export const PLAIN: Style = {
+  dim: same,
+  bold: same,
+  red: same,
+  green: same,
+  yellow: same,
+  cyan: same,
+  magenta: same,
+};
 export const COLOURED: Style = {
   dim: wrap(2, 22),
   bold: wrap(1, 22),
@@ -22,6 +31,7 @@ export const COLOURED: Style = {
   green: wrap(32, 39),
   yellow: wrap(33, 39),
   cyan: wrap(36, 39),
+  magenta: wrap(35, 39),
 };
 
 /** Colours only on a terminal, and not when NO_COLOR (https://no-color.org) is set and not empty. */

@@ -121,6 +121,61 @@ describe('renderTraces', () => {
     ]);
   });
 
+  it('says what a call waited for, who ended it and in which span that one was', () => {
+    const times = (onCpu: number, runnable: number, blocked: number) => ({
+      'skua.syscall.args': [],
+      'skua.time.on_cpu_ns': onCpu,
+      'skua.time.runnable_ns': runnable,
+      'skua.time.blocked_ns': blocked,
+    });
+    const waker = (id: number) => ({
+      'skua.waker.name': 'bank',
+      'skua.waker.pid': 1230,
+      'skua.waker.tid': 1234,
+      'skua.waker.trace_id': TRACE,
+      'skua.waker.span_id': '00000000000000ff',
+      'skua.waker.user_span_id': id.toString(16).padStart(16, '0'),
+    });
+    const untraced = { 'skua.waker.name': 'kworker/1:2', 'skua.waker.pid': 61, 'skua.waker.tid': 61 };
+    const lines = renderTraces(
+      buildTrees([
+        span(1, 'pay', undefined, 0, 100),
+        span(2, 'authorize', 1, 0, 50),
+        syscall(10, 'read', 1, 0, 20, { ...times(3000, 2000, 15_000), ...waker(2) }),
+        syscall(11, 'read', 1, 20, 40, { ...times(19_900, 100, 0) }),
+        syscall(12, 'futex', 1, 40, 50, { ...times(1000, 0, 9000), ...waker(3) }),
+        syscall(13, 'fsync', 1, 50, 60, { ...times(1000, 0, 9000), ...untraced }),
+        syscall(14, 'nanosleep', 1, 60, 70, { ...times(1000, 0, 9000), 'skua.waker.name': 'interrupt' }),
+        syscall(15, 'poll', 1, 70, 80, { ...times(4000, 1000, 5000), ...waker(2) }),
+        syscall(16, 'poll', 1, 80, 90, { ...times(4000, 1000, 5000), ...untraced }),
+        syscall(17, 'getpid', 1, 90, 91, { 'skua.syscall.args': [], 'skua.time.unknown': 'events-lost' }),
+      ]),
+      options,
+    );
+    expect(lines.slice(2, -1)).toEqual([
+      '   ├─ authorize  50 µs',
+      '   ├─ read() ×2  total 40 µs  blocked 15 µs, runnable 2.1 µs',
+      '   ├─ futex()  10 µs  blocked 9 µs, woken by bank/1234',
+      '   ├─ fsync()  10 µs  blocked 9 µs, woken by kworker/1:2/61',
+      '   ├─ nanosleep()  10 µs  blocked 9 µs, woken by an interrupt',
+      '   ├─ poll() ×2  total 20 µs  blocked 10 µs, runnable 2 µs',
+      '   └─ getpid()  1 µs',
+    ]);
+    const single = renderTraces(
+      buildTrees([
+        span(1, 'pay', undefined, 0, 100),
+        span(2, 'authorize', 1, 0, 50),
+        syscall(10, 'read', 1, 0, 20, { ...times(3000, 2000, 15_000), ...waker(2) }),
+        syscall(11, 'write', 1, 20, 40, { ...times(19_900, 100, 0) }),
+      ]),
+      options,
+    );
+    expect(single.slice(3, -1)).toEqual([
+      '   ├─ read()  20 µs  blocked 15 µs, woken by bank/1234 (authorize), runnable 2 µs',
+      '   └─ write()  20 µs',
+    ]);
+  });
+
   it('prints siblings one by one without folding, and no events when told so', () => {
     const lines = renderTraces(buildTrees(sample), { ...options, fold: false, events: false });
     expect(lines.filter((line) => line.includes('write('))).toHaveLength(3);

@@ -1,4 +1,5 @@
 import { ATTR, type Span, type SpanId, type TraceId } from '../../common/model/span';
+import { waitingOf } from '../../common/model/waiting';
 
 /** A span with its children in order of their start. Pure data, also the shape behind `--json`. */
 export interface TreeNode {
@@ -29,6 +30,9 @@ export interface FoldedNode {
   readonly count: number;
   /** Sum of the finished ones' durations, ns. */
   readonly totalNs: bigint;
+  /** Sums of what is known of the calls' times asleep, and waiting for a CPU, ns. */
+  readonly blockedNs: number;
+  readonly runnableNs: number;
   readonly children: readonly FoldedNode[];
 }
 
@@ -100,7 +104,14 @@ export function foldSiblings(nodes: readonly TreeNode[]): readonly FoldedNode[] 
 function fold(nodes: readonly TreeNode[]): readonly { readonly node: FoldedNode; readonly key: string }[] {
   const groups = new Map<
     string,
-    { first: TreeNode; count: number; totalNs: bigint; children: readonly FoldedNode[] }
+    {
+      first: TreeNode;
+      count: number;
+      totalNs: bigint;
+      blockedNs: number;
+      runnableNs: number;
+      children: readonly FoldedNode[];
+    }
   >();
   for (const node of nodes) {
     const children = fold(node.children);
@@ -111,11 +122,15 @@ function fold(nodes: readonly TreeNode[]): readonly { readonly node: FoldedNode;
         first: node,
         count: 1,
         totalNs: duration(node.span) ?? 0n,
+        ...waitsOf(node.span),
         children: children.map((c) => c.node),
       });
     } else {
       group.count += 1;
       group.totalNs += duration(node.span) ?? 0n;
+      const { blockedNs, runnableNs } = waitsOf(node.span);
+      group.blockedNs += blockedNs;
+      group.runnableNs += runnableNs;
     }
   }
   return [...groups.entries()].map(([key, node]) => ({ node, key: `${key}×${String(node.count)}` }));
@@ -133,6 +148,13 @@ function signature(span: Span, children: readonly { readonly key: string }[]): s
     a[ATTR.unfinished],
   ];
   return `${parts.map(String).join('|')}{${children.map((child) => child.key).join(',')}}`;
+}
+
+/** 0 where nothing is known. */
+export function waitsOf(span: Span): { readonly blockedNs: number; readonly runnableNs: number } {
+  const waiting = waitingOf(span);
+  if (typeof waiting !== 'object') return { blockedNs: 0, runnableNs: 0 };
+  return { blockedNs: waiting.blockedNs, runnableNs: waiting.runnableNs };
 }
 
 /** In ns; undefined while unfinished. */
