@@ -18,6 +18,7 @@ import { StagePointer } from './input/stage-pointer';
 import type { Row } from './layout/rows';
 import { Model } from './model';
 import { nextMatch } from './navigation';
+import { waitingText } from './panels/waiting-view';
 import { RULER_HEIGHT } from './render/frame';
 import { TimeScale } from './render/scale';
 import type { Scene, Selection } from './render/scene';
@@ -378,6 +379,10 @@ export class TimelineApp {
       case 'reveal':
         this.goTo(message.index);
         break;
+      case 'notice':
+        this.announce(message.text);
+        parts.footer.notice(message.text);
+        break;
       case 'command':
         this.commands.run(message.id);
         break;
@@ -612,6 +617,7 @@ export class TimelineApp {
         return [
           `${table.nameOf(i)}${detail === '' ? '' : ` ${detail}`}, ${kind}`,
           Number.isNaN(duration) ? 'unfinished' : formatDuration(duration),
+          waitingText(table.timesOf(i)).replace(' · ', ', '),
           table.has(i, SPAN_FLAG.error) ? 'error' : '',
           table.text(table.source[i] as number),
           `at ${formatOffset(this.model.layout.start(i) - this.model.extent.from, 1000)}`,

@@ -75,8 +75,10 @@ export class CommandRunner {
         this.step((i) => inRow(model, i, -1), 'First span of the row');
         break;
       case 'skua.timeline.previousWaker':
+        this.followWakeup('waker');
+        break;
       case 'skua.timeline.nextWakee':
-        app.announce('There is no wakeup data in this trace.');
+        this.followWakeup('wakee');
         break;
       case 'skua.timeline.selectionToRange':
         this.toRange();
@@ -226,6 +228,14 @@ export class CommandRunner {
     const found = find(selection.index);
     if (found >= 0) app.goTo(found, { zoom: false });
     else app.announce(nothing);
+  }
+
+  /** The model knows; it answers with the span to go to, or says why there is none. */
+  private followWakeup(to: 'waker' | 'wakee'): void {
+    const { app } = this;
+    const { selection } = app.model;
+    if (selection.kind === 'span') app.link.post({ type: 'followWakeup', index: selection.index, to });
+    else app.announce('Select a span first.');
   }
 
   private toRange(): void {

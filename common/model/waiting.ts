@@ -83,9 +83,10 @@ export function statesOf(a: Attributes, durationNs: number): readonly (readonly 
   const states: [WaitState, number][] = [];
   let sum = 0;
   for (const part of text.split(' ')) {
-    const state = NAMES[part[0] ?? ''];
-    const length = Number(part.slice(1));
-    if (state === undefined || part.length < 2 || !Number.isSafeInteger(length) || length < 0) return [];
+    const [, letter, digits] = /^([crb])(\d{1,15})$/.exec(part) ?? [];
+    const state = NAMES[letter ?? ''];
+    if (state === undefined) return [];
+    const length = Number(digits);
     states.push([state, length]);
     sum += length;
   }

@@ -7,9 +7,13 @@
  *   parent       [ 3  |  7  | -1 ]      span index or -1; may be larger than the child's own index
  *   eventCount   [ 2  |  0  |  1 ]      ┐ the events of all rows, back to back,
  *   eventTime    [ a a        b  ]      ┘ ascending within a row
+ *   partCount    [ 0  |  3  |  0 ]      ┐ what the thread did with a system call's time, one part after the other;
+ *   partState    [      c b r    ]      │ none when it was on a CPU all the time, or nothing is known
+ *   partLength   [      9 4 1    ]      ┘ (flag `timed` tells which)
  *
  * Strings, threads and traces are tables that only grow; a delta carries the entries the receiver does not have yet.
  */
+import type { WaitState } from '../model/waiting';
 
 export interface ThreadInfo {
   readonly pid: number;
@@ -17,6 +21,11 @@ export interface ThreadInfo {
   /** Executable name, empty when unknown. */
   readonly process: string;
 }
+
+/** States of a thread in a system call. Values of the `partState` column. */
+export const PART = { 'on-cpu': 0, runnable: 1, blocked: 2 } as const satisfies Readonly<
+  Record<WaitState, number>
+>;
 
 export interface SpanColumns {
   readonly rows: number;
@@ -59,6 +68,12 @@ export interface SpanColumns {
   readonly eventTime: ArrayBuffer;
   /** Uint32 string id for each event of each row. */
   readonly eventName: ArrayBuffer;
+  /** Uint32 each. */
+  readonly partCount: ArrayBuffer;
+  /** Float64 for each part of each row, nanoseconds. */
+  readonly partLength: ArrayBuffer;
+  /** Uint8 for each part of each row, a PART value. */
+  readonly partState: ArrayBuffer;
 }
 
 /** The buffers of a delta as typed arrays (no copy). */
@@ -78,6 +93,9 @@ export interface ColumnViews {
   readonly eventCount: Uint32Array;
   readonly eventTime: Float64Array;
   readonly eventName: Uint32Array;
+  readonly partCount: Uint32Array;
+  readonly partLength: Float64Array;
+  readonly partState: Uint8Array;
 }
 
 /** Typed arrays over a delta's buffers. Throws RangeError when a column is shorter than `rows` says: a bug of the sender. */
@@ -98,8 +116,11 @@ export function viewColumns(columns: SpanColumns): ColumnViews {
     eventCount: new Uint32Array(columns.eventCount),
     eventTime: new Float64Array(columns.eventTime),
     eventName: new Uint32Array(columns.eventName),
+    partCount: new Uint32Array(columns.partCount),
+    partLength: new Float64Array(columns.partLength),
+    partState: new Uint8Array(columns.partState),
   };
-  const { eventTime, eventName, ...perRow } = views;
+  const { eventTime, eventName, partLength, partState, ...perRow } = views;
   for (const [name, column] of Object.entries(perRow) as [string, ArrayLike<number>][]) {
     if (column.length < columns.rows) {
       throw new RangeError(`Column "${name}" has ${column.length} values for ${columns.rows} rows.`);
@@ -107,11 +128,13 @@ export function viewColumns(columns: SpanColumns): ColumnViews {
   }
   if (eventTime.length !== eventName.length)
     throw new RangeError('eventTime and eventName differ in length.');
+  if (partLength.length !== partState.length)
+    throw new RangeError('partLength and partState differ in length.');
   return views;
 }
 
-/** Allocates the columns of a delta of `rows` rows with `events` events, to be filled through the returned views. */
-export function allocateColumns(rows: number, events: number): ColumnViews {
+/** Allocates the columns of a delta of `rows` rows with `events` events and `parts` parts, to be filled through the returned views. */
+export function allocateColumns(rows: number, events: number, parts: number): ColumnViews {
   return {
     index: new Uint32Array(rows),
     parent: new Int32Array(rows),
@@ -128,6 +151,9 @@ export function allocateColumns(rows: number, events: number): ColumnViews {
     eventCount: new Uint32Array(rows),
     eventTime: new Float64Array(events),
     eventName: new Uint32Array(events),
+    partCount: new Uint32Array(rows),
+    partLength: new Float64Array(parts),
+    partState: new Uint8Array(parts),
   };
 }
 
@@ -157,5 +183,8 @@ export function packColumns(rows: number, views: ColumnViews, tables: ColumnTabl
     eventCount: views.eventCount.buffer as ArrayBuffer,
     eventTime: views.eventTime.buffer as ArrayBuffer,
     eventName: views.eventName.buffer as ArrayBuffer,
+    partCount: views.partCount.buffer as ArrayBuffer,
+    partLength: views.partLength.buffer as ArrayBuffer,
+    partState: views.partState.buffer as ArrayBuffer,
   };
 }

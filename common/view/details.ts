@@ -5,7 +5,9 @@ import { errnoText } from './errno';
 import type { DetailEvent, DetailField, DetailFrame, SourceLocation, SpanDetails } from './protocol';
 import { valueText } from './query';
 import { parseStack } from './stack';
-import { numeric, sortedEvents, text, type SpanStore } from './store';
+import { numeric, sortedEvents, targetOf, text, type SpanStore } from './store';
+import { detailWaiting } from './wakeups';
+import { WAKER_LINK } from '../model/waiting';
 
 /** Attributes that have a place of their own in the details. */
 const SHOWN = new Set<string>([
@@ -26,7 +28,21 @@ const SHOWN = new Set<string>([
   ATTR.codeColumn,
   ATTR.codeFunction,
   ATTR.codeStacktrace,
+  ATTR.onCpuNs,
+  ATTR.runnableNs,
+  ATTR.blockedNs,
+  ATTR.timesUnknown,
+  ATTR.states,
+  ATTR.wakerName,
+  ATTR.wakerPid,
+  ATTR.wakerTid,
+  ATTR.wakerTraceId,
+  ATTR.wakerSpanId,
+  ATTR.wakerUserSpanId,
 ]);
+
+/** Spans woken from one are listed up to here. */
+const MAX_WOKE = 12;
 
 /** Finds the file in the workspace for a path recorded in the program; undefined when there is none. */
 export type SourceResolver = (file: string) => Promise<string | undefined>;
@@ -46,6 +62,8 @@ export async function spanDetails(
   const lostEvents = numeric(a[ATTR.lostEvents]);
   const sourceUnknown = text(a[ATTR.sourceUnknown]);
   const source = await locate(sourceLocation(span), resolve);
+  const waiting = detailWaiting(store, span);
+  const woke = store.wokenBy(index);
   return {
     index,
     traceId: span.traceId,
@@ -76,13 +94,27 @@ export async function spanDetails(
       .filter(([name]) => !SHOWN.has(name) && !name.startsWith(ATTR.syscallArgPrefix))
       .map(([name, value]) => ({ name, text: valueText(value) })),
     eventCount: span.events.length,
-    links: span.links.map((link) => ({ traceId: link.traceId, spanId: link.spanId })),
+    ...(waiting === undefined ? {} : { waiting }),
+    woke: woke.slice(0, MAX_WOKE).map((i) => ({ index: i, text: wokeText(store.get(i)) })),
+    wokeCount: woke.length,
+    links: span.links
+      .filter((link) => link.attributes[ATTR.link] !== WAKER_LINK)
+      .map((link) => ({ traceId: link.traceId, spanId: link.spanId })),
   };
 }
 
 function libraryCallText(span: Span): string | undefined {
   const call = libraryCallOf(span);
   return call && `What ${call.functions.join(', ')} makes: ${call.why}`;
+}
+
+/** `read /tmp/x in bank/1234`. */
+function wokeText(span: Span | undefined): string {
+  if (span === undefined) return '';
+  const thread = [text(span.attributes[ATTR.processName]), numeric(span.attributes[ATTR.osTid])];
+  const target = targetOf(span);
+  const where = thread.filter((part) => part !== undefined).join('/');
+  return `${span.name}${target === '' ? '' : ` ${target}`}${where === '' ? '' : ` in ${where}`}`;
 }
 
 /** The span's own location as recorded, or that of one of its stack frames. */

@@ -12,6 +12,8 @@ export const SPAN_FLAG = {
   hasSource: 16,
   /** Only known as somebody's parent so far: no name, no times. */
   placeholder: 32,
+  /** It is known how long the thread was on a CPU, runnable and blocked: without parts, it was on a CPU all the time. */
+  timed: 64,
 } as const;
 
 /** Classes by which system calls are coloured. Values of the `category` column. */

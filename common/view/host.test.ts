@@ -139,6 +139,34 @@ describe('TimelineHost', () => {
     expect(of('events')[0]).toMatchObject({ request: 3, total: 1 });
   });
 
+  it('goes along wake-ups, or says why it cannot', () => {
+    const { host, store, of, settle } = setup();
+    const woken = {
+      'skua.time.on_cpu_ns': 1,
+      'skua.time.runnable_ns': 0,
+      'skua.time.blocked_ns': 9,
+      'skua.waker.name': 'b',
+      'skua.waker.tid': 2,
+      'skua.waker.trace_id': '1'.padStart(32, '0'),
+      'skua.waker.span_id': '1'.padStart(16, '0'),
+    };
+    store.upsert([
+      makeSpan({ id: 1, kernel: true, start: 0, end: 9 }),
+      makeSpan({ id: 2, kernel: true, start: 0, end: 10, attributes: woken, wokenFrom: [1] }),
+    ]);
+    host.receive(ready);
+    host.receive({ type: 'followWakeup', index: 1, to: 'waker' });
+    host.receive({ type: 'followWakeup', index: 0, to: 'wakee' });
+    host.receive({ type: 'followWakeup', index: 1, to: 'wakee' });
+    host.receive({ type: 'followWakeup', index: 99, to: 'waker' });
+    settle();
+    expect(of('reveal').map((m) => m.index)).toEqual([0, 1]);
+    expect(of('notice').map((m) => m.text)).toEqual([
+      'No traced thread was woken from this span.',
+      'Nothing is known about wake-ups of this span.',
+    ]);
+  });
+
   it('opens sources, or says why it cannot', () => {
     const { host, store, calls } = setup();
     store.upsert([

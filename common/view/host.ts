@@ -19,6 +19,7 @@ import {
 } from './protocol';
 import { SpanSearch } from './search';
 import type { ColumnReader, SpanStore } from './store';
+import { wakeeOfSpan, wakerOfSpan } from './wakeups';
 
 /** What only the editor can do. */
 export interface TimelineActions {
@@ -157,6 +158,13 @@ export class TimelineHost implements Disposable {
       case 'pickSource':
         this.openSource(message);
         break;
+      case 'followWakeup': {
+        const target =
+          message.to === 'waker' ? wakerOfSpan(store, message.index) : wakeeOfSpan(store, message.index);
+        if ('index' in target) this.reveal(target.index);
+        else this.options.post({ type: 'notice', text: target.reason });
+        break;
+      }
       case 'selection':
         actions.selectionChanged(message.index);
         break;

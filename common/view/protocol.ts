@@ -71,6 +71,31 @@ export interface DetailEvent {
   readonly fields: readonly DetailField[];
 }
 
+/** The span of a thread that woke another one. `index` is absent when it is not (yet) among the spans. */
+export interface DetailWaker {
+  /** `bank/1234`; `interrupt`. */
+  readonly text: string;
+  readonly span?: {
+    readonly index?: number;
+    /** Names of the system call's span and of the user span around it, as far as they are known. */
+    readonly name?: string;
+    readonly userName?: string;
+  };
+}
+
+/** What became of a system call's time. */
+export type DetailWaiting =
+  | {
+      readonly kind: 'times';
+      /** ns; they add up to the duration. */
+      readonly onCpuNs: number;
+      readonly runnableNs: number;
+      readonly blockedNs: number;
+      /** Who ended the longest time blocked. */
+      readonly waker?: DetailWaker;
+    }
+  | { readonly kind: 'unknown'; readonly text: string };
+
 export interface SpanDetails {
   readonly index: number;
   readonly traceId: string;
@@ -109,6 +134,11 @@ export interface SpanDetails {
   readonly attributes: readonly DetailField[];
   /** Events of the span itself, in all. */
   readonly eventCount: number;
+  readonly waiting?: DetailWaiting;
+  /** Spans that a thread in this one woke, at most some ten, and how many there are. */
+  readonly woke: readonly { readonly index: number; readonly text: string }[];
+  readonly wokeCount: number;
+  /** But those to wakers. */
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
 }
 
@@ -157,6 +187,8 @@ export type HostToWebview =
     }
   /** Select a span and bring it into view. */
   | { readonly type: 'reveal'; readonly index: number }
+  /** Something that was asked for is not there: said to the user in passing. */
+  | { readonly type: 'notice'; readonly text: string }
   /** A VS Code command, from the palette or a key bound by the user. */
   | { readonly type: 'command'; readonly id: TimelineCommandId }
   /** Colours have changed: read the theme's variables again (the webview also notices by itself). */
@@ -188,6 +220,8 @@ export type WebviewToHost =
     }
   /** Let the user choose the local file for a path that could not be mapped. */
   | { readonly type: 'pickSource'; readonly index: number; readonly frame?: number }
+  /** Go from a span to the one that woke it, or to the first that it woke: answered with `reveal` or `notice`. */
+  | { readonly type: 'followWakeup'; readonly index: number; readonly to: 'waker' | 'wakee' }
   | { readonly type: 'selection'; readonly index: number | null }
   | { readonly type: 'copy'; readonly text: string; readonly what: string }
   | { readonly type: 'export' }
@@ -213,6 +247,7 @@ const FROM_WEBVIEW: Readonly<Record<WebviewToHost['type'], Readonly<Record<strin
   search: { search: 'number', query: 'string' },
   openSource: { index: 'number', toSide: 'boolean', preserveFocus: 'boolean', frame: 'number?' },
   pickSource: { index: 'number', frame: 'number?' },
+  followWakeup: { index: 'number', to: 'string' },
   selection: {},
   copy: { text: 'string', what: 'string' },
   export: {},

@@ -6,7 +6,8 @@
 import type { Disposable } from '../base/disposable';
 import { ns, type Nanoseconds } from '../base/time';
 import { ATTR, type AttributeValue, type Span, type SpanId, type TraceId } from '../model/span';
-import { allocateColumns, packColumns, type SpanColumns, type ThreadInfo } from './columns';
+import { statesOf, waitingOf, WAKER_LINK } from '../model/waiting';
+import { allocateColumns, packColumns, PART, type SpanColumns, type ThreadInfo } from './columns';
 import { CATEGORY, SPAN_FLAG, categoryOf } from './flags';
 
 export interface SpanStoreOptions {
@@ -39,6 +40,8 @@ export class SpanStore {
   private readonly indexOfTrace = new Map<string, number>();
   /** Per trace: span id → index. */
   private readonly spanIndex: Map<string, number>[] = [];
+  /** By the id of a span, trace id in front: those that were woken from it. */
+  private readonly woken = new Map<string, Set<number>>();
   private readonly strings: string[] = [''];
   private readonly stringId = new Map<string, number>([['', 0]]);
   private readonly threads: ThreadInfo[] = [{ pid: -1, tid: -1, process: '' }];
@@ -118,6 +121,14 @@ export class SpanStore {
     return trace === undefined ? undefined : this.spanIndex[trace]?.get(spanId);
   }
 
+  /** Spans that a thread in this one woke, in order of start; the link of a span to its waker, read backwards. */
+  wokenBy(index: number): readonly number[] {
+    const id = this.identity(index);
+    const woken = id === undefined ? undefined : this.woken.get(id.traceId + id.spanId);
+    const start = (i: number): number => this.offsetOf(this.get(i)?.startNs ?? ns(0n));
+    return woken === undefined ? [] : [...woken].sort((a, b) => start(a) - start(b));
+  }
+
   /** Identity of an index, also of a placeholder. */
   identity(index: number): { readonly traceId: TraceId; readonly spanId: SpanId } | undefined {
     const entry = this.entries[index];
@@ -162,12 +173,22 @@ export class SpanStore {
     const entry = this.entries[index] as Entry;
     if (entry.span === undefined) this.placeholderCount -= 1;
     entry.span = span;
+    this.noteWakers(span, index);
     if (parent !== entry.parent) this.setParent(entry, index, parent);
     if (known !== undefined) {
       replaced.push(known);
       for (const reader of this.readers) reader.changed(known);
     }
     return true;
+  }
+
+  private noteWakers(span: Span, index: number): void {
+    for (const { traceId, spanId, attributes } of span.links) {
+      if (attributes[ATTR.link] !== WAKER_LINK) continue;
+      const woken = this.woken.get(traceId + spanId);
+      if (woken === undefined) this.woken.set(traceId + spanId, new Set([index]));
+      else woken.add(index);
+    }
   }
 
   private parentIndex(traceId: TraceId, spanId: SpanId): number {
@@ -228,9 +249,15 @@ export class SpanStore {
 
   private pack(rows: readonly number[], sent: SentTables): SpanColumns {
     let events = 0;
-    for (const index of rows) events += this.entries[index]?.span?.events.length ?? 0;
-    const out = allocateColumns(rows.length, events);
+    let parts = 0;
+    const states = rows.map((index) => partsOf(this.entries[index]?.span));
+    rows.forEach((index, row) => {
+      events += this.entries[index]?.span?.events.length ?? 0;
+      parts += states[row]?.length ?? 0;
+    });
+    const out = allocateColumns(rows.length, events, parts);
     let event = 0;
+    let part = 0;
     rows.forEach((index, row) => {
       const entry = this.entries[index] as Entry;
       out.index[row] = index;
@@ -258,6 +285,12 @@ export class SpanStore {
         out.eventTime[event] = this.offsetOf(e.timeNs);
         out.eventName[event] = this.intern(e.name, true);
         event += 1;
+      }
+      out.partCount[row] = states[row]?.length ?? 0;
+      for (const [state, length] of states[row] ?? []) {
+        out.partState[part] = PART[state];
+        out.partLength[part] = length;
+        part += 1;
       }
     });
     const delta = packColumns(rows.length, out, {
@@ -351,8 +384,22 @@ function flagsOf(span: Span): number {
     ((numeric(span.attributes[ATTR.lostEvents]) ?? 0) > 0 || span.attributes[ATTR.unfinished] === 'lost'
       ? SPAN_FLAG.lost
       : 0) |
-    (span.attributes[ATTR.codeFile] === undefined ? 0 : SPAN_FLAG.hasSource)
+    (span.attributes[ATTR.codeFile] === undefined ? 0 : SPAN_FLAG.hasSource) |
+    (isTimed(span) ? SPAN_FLAG.timed : 0)
   );
+}
+
+function partsOf(span: Span | undefined): ReturnType<typeof statesOf> {
+  return span?.endNs === undefined ? NO_PARTS : statesOf(span.attributes, Number(span.endNs - span.startNs));
+}
+
+const NO_PARTS: ReturnType<typeof statesOf> = [];
+
+/** The parts tell all, or there are none because the thread was on a CPU all the time. */
+function isTimed(span: Span): boolean {
+  const waiting = waitingOf(span);
+  if (typeof waiting !== 'object') return false;
+  return waiting.runnableNs + waiting.blockedNs === 0 || partsOf(span).length > 0;
 }
 
 /** A span's events in time order; the same array when they already are. */

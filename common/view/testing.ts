@@ -16,6 +16,8 @@ export interface SpanWords {
   readonly attributes?: Attributes;
   readonly events?: readonly (readonly [number, string])[];
   readonly service?: string;
+  /** Spans whose threads woke this one, of the same trace. */
+  readonly wokenFrom?: readonly number[];
 }
 
 export const BEGINNING = 1_700_000_000_000_000_000n;
@@ -42,6 +44,10 @@ export function makeSpan(words: SpanWords): Span {
       ...words.attributes,
     },
     events: (words.events ?? []).map(([time, name]) => ({ timeNs: at(time), name, attributes: {} })),
-    links: [],
+    links: (words.wokenFrom ?? []).map((id) => ({
+      traceId: traceId(words.trace ?? 1),
+      spanId: spanId(id),
+      attributes: { 'skua.link': 'waker' },
+    })),
   };
 }

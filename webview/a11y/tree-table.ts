@@ -6,9 +6,10 @@ import { SPAN_FLAG } from '../../common/view/flags';
 import { formatDuration, plural } from '../../common/view/format';
 import type { Model } from '../model';
 import { el } from '../panels/dom';
+import { waitingText } from '../panels/waiting-view';
 
 const ROW_HEIGHT = 22;
-const COLUMNS = ['Name', 'Duration', 'Start', 'Status', 'Thread', 'Source'] as const;
+const COLUMNS = ['Name', 'Duration', 'Start', 'Status', 'Thread', 'Source', 'Waited'] as const;
 
 interface Node {
   readonly trace: number;
@@ -250,6 +251,7 @@ export class TreeTable {
       '',
       '',
       '',
+      '',
     ];
   }
 
@@ -269,6 +271,7 @@ export class TreeTable {
       status.join(', '),
       tid < 0 ? '' : String(tid),
       table.text(table.source[span] as number),
+      waitingText(table.timesOf(span)),
     ];
   }
 }

@@ -1,5 +1,6 @@
 /** Made-up traces for development, tests and benchmarks: whole spans (small) and bare columns (millions). Always the same for a seed. */
 import { ns } from '../../common/base/time';
+import { statesText, WAKER_LINK, type WaitState } from '../../common/model/waiting';
 import type { Attributes, Span, SpanEvent, SpanId, TraceId } from '../../common/model/span';
 import { allocateColumns, packColumns, type SpanColumns } from '../../common/view/columns';
 import { CATEGORY, SPAN_FLAG, categoryOf } from '../../common/view/flags';
@@ -136,6 +137,7 @@ function syscallSpan(
   us: number,
   tid: number,
   rand: () => number,
+  waker?: Pick<Span, 'traceId' | 'spanId'>,
 ): Span {
   const end = start + BigInt(Math.max(200, Math.round(us * 1000)));
   const attributes: Record<string, Attributes[string]> = {
@@ -164,6 +166,10 @@ function syscallSpan(
       'start_thread (./nptl/pthread_create.c:442)',
     ].join('\n');
   }
+  const times =
+    call.name === 'mmap'
+      ? { attributes: { 'skua.time.unknown': 'events-lost' }, links: [] }
+      : madeTimes(call, Number(end - start), waker);
   const events: SpanEvent[] = [];
   if (us > 50) {
     const middle = start + (end - start) / 8n;
@@ -198,9 +204,68 @@ function syscallSpan(
       call.errno !== undefined && call.errno !== 'EINPROGRESS'
         ? { code: 'error', message: call.errno }
         : { code: 'unset' },
-    attributes,
+    attributes: { ...attributes, ...times.attributes },
     events,
-    links: [],
+    links: times.links,
+  };
+}
+
+interface MadeWaker {
+  readonly attributes: Attributes;
+  readonly links: Span['links'];
+}
+
+/** Who wakes the calls that wait, by turns: a traced thread, an interrupt, a kernel thread. */
+function madeWaker(call: Call, waker: Pick<Span, 'traceId' | 'spanId'> | undefined): MadeWaker {
+  if (call.name === 'clock_nanosleep') return { attributes: { 'skua.waker.name': 'interrupt' }, links: [] };
+  if (waker === undefined || call.name !== 'futex') {
+    return {
+      attributes: { 'skua.waker.name': 'ksoftirqd/1', 'skua.waker.pid': 24, 'skua.waker.tid': 24 },
+      links: [],
+    };
+  }
+  const { traceId, spanId } = waker;
+  return {
+    attributes: {
+      'skua.waker.name': 'orders',
+      'skua.waker.pid': 4211,
+      'skua.waker.tid': 4318,
+      'skua.waker.trace_id': traceId,
+      'skua.waker.span_id': spanId,
+      'skua.waker.user_span_id': spanId,
+    },
+    links: [{ traceId, spanId, attributes: { 'skua.link': WAKER_LINK } }],
+  };
+}
+
+/** On a CPU but for long calls, which sleep most of the time and wait for a CPU at their end. */
+function madeTimes(
+  call: Call,
+  lengthNs: number,
+  waker: Pick<Span, 'traceId' | 'spanId'> | undefined,
+): MadeWaker {
+  const waits = call.us > 50;
+  const begin = waits ? Math.round(lengthNs / 8) : lengthNs;
+  const runnable = waits ? Math.round(lengthNs / 20) : 0;
+  const end = waits ? Math.round(lengthNs / 20) : 0;
+  const blocked = lengthNs - begin - runnable - end;
+  const states = (
+    [
+      ['on-cpu', begin],
+      ['blocked', blocked],
+      ['runnable', runnable],
+      ['on-cpu', end],
+    ] as [WaitState, number][]
+  ).map(([state, length]) => [state, BigInt(length)] as const);
+  const made = madeWaker(call, waker);
+  return {
+    attributes: {
+      'skua.time.on_cpu_ns': begin + end,
+      'skua.time.runnable_ns': runnable,
+      'skua.time.blocked_ns': blocked,
+      ...(waits ? { 'skua.time.states': statesText(states), ...made.attributes } : {}),
+    },
+    links: waits ? made.links : [],
   };
 }
 
@@ -219,6 +284,7 @@ export function demoSpans(options: DemoOptions): Span[] {
   const spans: Span[] = [];
   let next = 1;
   const id = () => hex(next++, 16) as SpanId;
+  let lastWrite: Pick<Span, 'traceId' | 'spanId'> | undefined;
   for (let t = 0; t < options.traces; t++) {
     const traceId = `${hex(0x4bf92f35 + t, 8)}${hex(t + 1, 24)}` as TraceId;
     const tid = 4300 + t;
@@ -242,7 +308,9 @@ export function demoSpans(options: DemoOptions): Span[] {
       ];
       for (const call of calls) {
         const us = call.us * (0.5 + rand() * 1.6);
-        spans.push(syscallSpan(traceId, id(), span, call, at, us, thread, rand));
+        const own = id();
+        spans.push(syscallSpan(traceId, own, span, call, at, us, thread, rand, lastWrite));
+        if (call.name === 'write') lastWrite = { traceId, spanId: own };
         advance(us + 1 + rand() * 12);
       }
       advance(5);
@@ -341,7 +409,7 @@ export function* millionColumns(count: number, rows = 65_536): Generator<SpanCol
   let first = true;
   while (made < count) {
     const n = Math.min(rows, count - made);
-    const out = allocateColumns(n, 0);
+    const out = allocateColumns(n, 0, 0);
     const traces: string[] = [];
     for (let row = 0; row < n; row++) {
       const index = made + row;

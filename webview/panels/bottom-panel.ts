@@ -133,6 +133,7 @@ export class BottomPanel {
           this.actions.post({ type: 'pickSource', index, ...(frame === undefined ? {} : { frame }) });
         },
         copy: this.actions.copy,
+        select: this.actions.goTo,
         selectParent: (index) => {
           const parent = this.model.table.parent[index] ?? -1;
           if (parent >= 0) this.actions.goTo(parent);

@@ -3,12 +3,14 @@ import { formatDuration } from '../../common/view/format';
 import type { DetailField, DetailFrame, SourceLocation, SpanDetails } from '../../common/view/protocol';
 import { button } from '../controls';
 import { el, link } from './dom';
+import { waitingLine, waitingSection } from './waiting-view';
 
 export interface DetailsActions {
   readonly openSource: (index: number, frame: number | undefined, toSide: boolean) => void;
   readonly pickSource: (index: number, frame: number | undefined) => void;
   readonly copy: (text: string, what: string) => void;
   readonly selectParent: (index: number) => void;
+  readonly select: (index: number) => void;
 }
 
 /** Why a system call has no source line, for people. Unknown reasons are shown as they are. */
@@ -54,6 +56,7 @@ export function renderDetails(details: SpanDetails, originNs: bigint, actions: D
       el(
         'section',
         {},
+        waitingSection(details, actions.select),
         facts(details, originNs, actions),
         kernel ? argumentsTable(details, actions) : undefined,
       ),
@@ -263,6 +266,7 @@ export function detailsText(details: SpanDetails): string {
       ? `${details.name}(${args})${details.returned === undefined ? '' : ` = ${details.returned}`}${details.errno ? ` ${details.errno.name} (${details.errno.text})` : ''}`
       : `${details.name} (${details.service})`,
     `duration ${details.durationNs === undefined ? 'unfinished' : formatDuration(Number(details.durationNs))}`,
+    ...(details.waiting ? [waitingLine(details.waiting)] : []),
     `trace ${details.traceId} span ${details.spanId}`,
     ...(details.source ? [`at ${details.source.file}:${details.source.line ?? '?'}`] : []),
     ...details.frames.map(

@@ -12,9 +12,20 @@ const NAMES: Readonly<Record<string, string>> = {
   other: 'other',
 };
 
+/** The strip along a system call's bar. */
+const STATES = [
+  ['on-cpu', 'on CPU', 'In the strip on a system call: the thread was running'],
+  ['runnable', 'runnable', 'In the strip on a system call: the thread waited for a CPU'],
+  ['blocked', 'blocked', 'In the strip on a system call: the thread slept'],
+] as const;
+
+const NOTICE_MS = 6000;
+
 export interface Footer {
   readonly element: HTMLElement;
   setInfo(text: string): void;
+  /** Says something for a few seconds. */
+  notice(text: string): void;
 }
 
 export function createFooter(filterByClass: (name: string) => void): Footer {
@@ -37,9 +48,22 @@ export function createFooter(filterByClass: (name: string) => void): Footer {
     el('span', { class: 'legend-entry' }, el('span', { class: 'swatch user' }), 'span'),
     el('span', { class: 'legend-entry' }, el('span', { class: 'swatch error' }, '✕'), 'error'),
     el('span', { class: 'legend-entry' }, el('span', { class: 'swatch lost' }), 'lost'),
+    ...STATES.map(([state, text, title]) =>
+      el('span', { class: 'legend-entry', title }, el('span', { class: `swatch part ${state}` }), text),
+    ),
   );
+  let noticeTimer: ReturnType<typeof setTimeout> | undefined;
+  const notice = el('span', { class: 'notice', hidden: true });
   return {
-    element: el('footer', { class: 'footer' }, legend, info),
+    element: el('footer', { class: 'footer' }, legend, notice, info),
+    notice(text) {
+      clearTimeout(noticeTimer);
+      notice.textContent = text;
+      notice.hidden = false;
+      noticeTimer = setTimeout(() => {
+        notice.hidden = true;
+      }, NOTICE_MS);
+    },
     setInfo(text) {
       if (info.textContent !== text) info.textContent = text;
     },

@@ -7,6 +7,7 @@ import { lowerBound } from '../render/bars';
 import type { Hit } from '../render/hit-map';
 import type { TimeScale } from '../render/scale';
 import { el } from './dom';
+import { waitingText } from './waiting-view';
 
 export interface Tooltip {
   readonly element: HTMLElement;
@@ -80,6 +81,7 @@ function spanLines(model: Model, i: number, scale: TimeScale, x: number): readon
     ]
       .filter((part) => part !== '')
       .join(' · '),
+    waitingText(table.timesOf(i)),
     source === '' ? '' : source,
     flags & SPAN_FLAG.error ? '✕ error' : '',
     flags & SPAN_FLAG.lost ? 'Kernel events were lost meanwhile' : '',

@@ -5,6 +5,7 @@ import { MIXED, type TrackVisitor } from '../layout/track';
 import type { Row } from '../layout/rows';
 import { FIRST_CLASS, FIRST_SERVICE, SERVICE_COLOURS, type DrawList } from './draw-list';
 import type { HitMap } from './hit-map';
+import { drawParts } from './parts';
 import type { TimeScale } from './scale';
 import type { Scene } from './scene';
 
@@ -125,6 +126,7 @@ export class BarDrawer implements TrackVisitor {
     if (flags & SPAN_FLAG.placeholder) list.add('dashes', 'placeholder', x0, y, w, h, undefined, alpha);
     else list.add('fill', paint, x0, y, Math.max(1, w - (w > 6 ? 0.6 : 0)), h, undefined, alpha);
     if (flags & SPAN_FLAG.lost) list.add('hatch', 'lost', x0, y, w, h, undefined, 0.55 * alpha);
+    const strip = drawParts(list, this.scale, table, i, { x0, x1, y }, alpha);
     let textX = Math.max(x0, left) + 5;
     if (flags & SPAN_FLAG.error) {
       list.add('fill', 'error', x0, y, Math.min(3, w), h, undefined, alpha);
@@ -141,9 +143,9 @@ export class BarDrawer implements TrackVisitor {
         placeholder ? 'text' : 'textOn',
         placeholder ? 'dim' : paint,
         textX,
-        y,
+        y + strip / 2,
         room,
-        h,
+        h - strip / 2,
         this.barText(i, room),
         alpha,
       );

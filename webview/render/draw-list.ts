@@ -52,6 +52,9 @@ export const PAINTS = [
   'plate',
   'match',
   'live',
+  'on-cpu',
+  'runnable',
+  'blocked',
   ...CATEGORY_NAMES.map((name) => `class-${name}` as const),
   ...Array.from({ length: SERVICE_COLOURS }, (_, i) => `service-${i}`),
 ] as const;

@@ -116,6 +116,39 @@ describe('a frame', () => {
     expect(log.some((line) => line.includes('×5,000'))).toBe(true);
   });
 
+  it('shows what a thread did with the time of a call, in a strip that keeps to the view', () => {
+    const attributes = {
+      'skua.time.on_cpu_ns': 300,
+      'skua.time.runnable_ns': 100,
+      'skua.time.blocked_ns': 600,
+      'skua.time.states': 'c200 b600 r100 c100',
+    };
+    const call: SpanWords = { id: 1, kernel: true, name: 'read', start: 0, end: 1000, attributes };
+    const strip = (change: Partial<Scene>, end = 1000): readonly string[] =>
+      frame(
+        testModel([
+          { ...call, end, ...(end === 1000 ? {} : { attributes: {} }) },
+          { id: 2, trace: 2, start: 0, end: 1000 },
+        ]),
+        change,
+      ).log.filter((line) => /^\w+ (?:on-cpu|runnable|blocked) /.test(line));
+    const whole = strip({});
+    expect(whole.map((line) => line.replace(/,\S+/, ','))).toEqual([
+      'fill on-cpu 200, 200×4',
+      'fill blocked 400, 600×2',
+      'hatch runnable 1000, 100×4',
+      'fill on-cpu 1100, 100×4',
+    ]);
+    // Zoomed in to where it falls asleep.
+    expect(strip({ window: { from: 150, to: 250 } }).map((line) => line.replace(/,\S+/, ','))).toEqual([
+      'fill on-cpu 196, 504×4',
+      'fill blocked 700, 504×2',
+    ]);
+    // Too narrow for parts, and a call of which nothing is known.
+    expect(strip({ window: { from: 0, to: 60_000 } })).toEqual([]);
+    expect(strip({}, 999)).toEqual([]);
+  });
+
   it('dims what a search does not match', () => {
     const test = testModel(REQUEST);
     const open = test.index(4);

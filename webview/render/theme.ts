@@ -114,6 +114,9 @@ export function readTheme(element: HTMLElement): Theme {
     plate: css(background),
     match: variable(['--vscode-editor-findMatchHighlightBackground', '--vscode-charts-yellow'], '#cca700'),
     live: error,
+    'on-cpu': variable(['--vscode-charts-green', '--vscode-terminal-ansiGreen'], '#89d185'),
+    runnable: variable(['--vscode-charts-orange'], '#d18616'),
+    blocked: soft(contrast ? 1 : 0.6),
   };
   const on: Record<string, string> = {};
   const outline: Record<string, string> = {};

@@ -1,8 +1,8 @@
 /**
- * All spans of the webview as growing typed arrays, filled from column deltas. About 60 bytes a span and no object per span: ten
+ * All spans of the webview as growing typed arrays, filled from column deltas. About 70 bytes a span and no object per span: ten
  * million fit, and the draw path touches numbers only. Times are ns since the epoch, as Float64.
  */
-import { viewColumns, type SpanColumns, type ThreadInfo } from '../../common/view/columns';
+import { PART, viewColumns, type SpanColumns, type ThreadInfo } from '../../common/view/columns';
 import { SPAN_FLAG } from '../../common/view/flags';
 
 /** What a delta did to the table, for those who keep something derived from it. */
@@ -15,6 +15,12 @@ export interface TableChange {
   readonly touched: readonly number[];
   /** Duration of each touched span before the change (NaN: it was unfinished). */
   readonly durationsBefore: readonly number[];
+}
+
+/** ns; the rest of the duration was on a CPU. */
+export interface PartTimes {
+  readonly runnable: number;
+  readonly blocked: number;
 }
 
 const INITIAL = 1024;
@@ -39,6 +45,12 @@ export class SpanTable {
   eventTime = new Float64Array(INITIAL);
   eventName = new Uint32Array(INITIAL);
   events = 0;
+  /** Parts of span i: partLength/partState[partFirst[i] … +partCount[i]). Replaced parts stay behind as garbage. */
+  partFirst = new Uint32Array(INITIAL);
+  partCount = new Uint32Array(INITIAL);
+  partLength = new Float64Array(INITIAL);
+  partState = new Uint8Array(INITIAL);
+  parts = 0;
 
   readonly strings: string[] = [''];
   readonly traces: string[] = [];
@@ -69,6 +81,10 @@ export class SpanTable {
     this.growEvents(this.events + c.eventTime.length);
     this.eventTime.set(c.eventTime, this.events);
     this.eventName.set(c.eventName, this.events);
+    let part = 0;
+    this.growParts(this.parts + c.partLength.length);
+    this.partLength.set(c.partLength, this.parts);
+    this.partState.set(c.partState, this.parts);
     for (let row = 0; row < columns.rows; row++) {
       const i = c.index[row] as number;
       const count = c.eventCount[row] as number;
@@ -105,8 +121,12 @@ export class SpanTable {
       this.eventCount[i] = count;
       this.extend(i, count === 0 ? NaN : (c.eventTime[event + count - 1] as number));
       event += count;
+      this.partFirst[i] = this.parts + part;
+      this.partCount[i] = c.partCount[row] as number;
+      part += c.partCount[row] as number;
     }
     this.events += c.eventTime.length;
+    this.parts += c.partLength.length;
     return { added, moved, touched, durationsBefore };
   }
 
@@ -128,6 +148,19 @@ export class SpanTable {
 
   text(id: number): string {
     return this.strings[id] ?? '';
+  }
+
+  /** What the thread did with a system call's time; undefined when that is not known. */
+  timesOf(i: number): PartTimes | undefined {
+    if (!this.has(i, SPAN_FLAG.timed)) return undefined;
+    const first = this.partFirst[i] as number;
+    let runnable = 0;
+    let blocked = 0;
+    for (let part = first; part < first + (this.partCount[i] as number); part++) {
+      if (this.partState[part] === PART.runnable) runnable += this.partLength[part] as number;
+      else if (this.partState[part] === PART.blocked) blocked += this.partLength[part] as number;
+    }
+    return { runnable, blocked };
   }
 
   threadOf(i: number): ThreadInfo {
@@ -187,6 +220,15 @@ export class SpanTable {
     this.category = grown(this.category, capacity);
     this.eventFirst = grown(this.eventFirst, capacity);
     this.eventCount = grown(this.eventCount, capacity);
+    this.partFirst = grown(this.partFirst, capacity);
+    this.partCount = grown(this.partCount, capacity);
+  }
+
+  private growParts(needed: number): void {
+    if (needed <= this.partLength.length) return;
+    const capacity = Math.max(needed, this.partLength.length * 2);
+    this.partLength = grown(this.partLength, capacity);
+    this.partState = grown(this.partState, capacity);
   }
 
   private growEvents(needed: number): void {
