@@ -18,6 +18,10 @@ const write = makeSpan({
     'code.line.number': 12,
     'code.function.name': 'save()',
     'unrelated.attribute': 'zebra',
+    'skua.time.blocked_ns': 1_200_000,
+    'skua.time.runnable_ns': 1000,
+    'skua.waker.name': 'Bank',
+    'skua.waker.tid': 77,
   },
   events: [[5, 'block_rq_issue']],
 });
@@ -49,6 +53,12 @@ describe('a query', () => {
     ['<2ms', true, false],
     ['dur:<=1500us', true, false],
     ['-<2ms', false, true],
+    ['blocked:>1ms', true, false],
+    ['blocked:>1.2ms', false, false],
+    ['runnable:<=1us', true, false],
+    ['Runnable:>1us', false, false],
+    ['waker:bank/77', true, false],
+    ['waker:irq', false, false],
     ['name:write', true, false],
     ['name:/tmp', false, false],
     ['file:main', true, false],
@@ -75,9 +85,12 @@ describe('a query', () => {
     expect([matches(parsed.query, write), matches(parsed.query, user)]).toEqual([onWrite, onUser]);
   });
 
-  it.each(['>', '>soon', 'tid:abc', 'class:nothing', 'is:odd'])('explains what is wrong with %s', (text) => {
-    const parsed = parseQuery(text);
-    expect(parsed.ok).toBe(false);
-    if (!parsed.ok) expect(parsed.problem.length).toBeGreaterThan(10);
-  });
+  it.each(['>', '>soon', 'blocked:>much', 'tid:abc', 'class:nothing', 'is:odd'])(
+    'explains what is wrong with %s',
+    (text) => {
+      const parsed = parseQuery(text);
+      expect(parsed.ok).toBe(false);
+      if (!parsed.ok) expect(parsed.problem.length).toBeGreaterThan(10);
+    },
+  );
 });

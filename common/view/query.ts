@@ -4,25 +4,44 @@
  *   write /tmp            both texts occur in name, arguments, file, function, status or service
  *   "two words"  -futex   a text with blanks; spans without the text
  *   >1ms  <=20us          duration (an unfinished span has none and never matches)
+ *   blocked:>1ms  runnable:>1ms   time asleep, time waiting for a CPU (where that is known)
+ *   waker:bank            thread or id of who woke it
  *   name:open  file:a.cpp  arg:O_RDONLY  status:ENOENT  service:web  event:sched_switch
  *   tid:12  pid:34  trace:4bf9  span:00f0  class:network  is:error|unfinished|lost|syscall|user|nosource
  */
 import { ATTR, type AttributeValue, type Span } from '../model/span';
+import { wakerOf, wakerText } from '../model/waiting';
 import { CATEGORY_NAMES, categoryOf } from './flags';
 import { parseDuration } from './format';
 import { numeric, text } from './store';
 
 export type Term =
   | { readonly kind: 'text'; readonly field: TextField; readonly value: string }
-  | { readonly kind: 'duration'; readonly op: '<' | '<=' | '>' | '>='; readonly ns: number }
+  | {
+      readonly kind: 'duration';
+      readonly of: 'all' | 'blocked' | 'runnable';
+      readonly op: '<' | '<=' | '>' | '>=';
+      readonly ns: number;
+    }
   | { readonly kind: 'number'; readonly field: 'tid' | 'pid'; readonly value: number }
   | { readonly kind: 'class'; readonly value: string }
   | { readonly kind: 'is'; readonly value: IsWord };
 
-export type TextField = 'any' | 'name' | 'file' | 'arg' | 'status' | 'service' | 'event' | 'trace' | 'span';
+export type TextField =
+  'any' | 'name' | 'file' | 'arg' | 'status' | 'service' | 'event' | 'waker' | 'trace' | 'span';
 const IS_WORDS = ['error', 'unfinished', 'lost', 'syscall', 'user', 'nosource'] as const;
 type IsWord = (typeof IS_WORDS)[number];
-const TEXT_FIELDS: readonly string[] = ['name', 'file', 'arg', 'status', 'service', 'event', 'trace', 'span'];
+const TEXT_FIELDS: readonly string[] = [
+  'name',
+  'file',
+  'arg',
+  'status',
+  'service',
+  'event',
+  'waker',
+  'trace',
+  'span',
+];
 
 export interface QueryTerm {
   readonly not: boolean;
@@ -63,11 +82,13 @@ function tokens(input: string): Token[] {
 function parseTerm(value: string, quoted: boolean): Term | string {
   const any = { kind: 'text', field: 'any', value: value.toLowerCase() } as const;
   if (quoted) return any;
-  const compare = /^(?:dur(?:ation)?:)?(<=|>=|<|>)(.*)$/.exec(value);
+  const compare = /^(?:(dur|duration|blocked|runnable):)?(<=|>=|<|>)(.*)$/i.exec(value);
   if (compare) {
-    const limit = parseDuration(compare[2] ?? '');
+    const limit = parseDuration(compare[3] ?? '');
     if (limit === undefined) return `"${value}" is not a duration: write for example >1ms or <=20us.`;
-    return { kind: 'duration', op: compare[1] as '<', ns: limit };
+    const field = compare[1]?.toLowerCase();
+    const of = field === 'blocked' || field === 'runnable' ? field : 'all';
+    return { kind: 'duration', of, op: compare[2] as '<', ns: limit };
   }
   const colon = value.indexOf(':');
   if (colon <= 0) return any;
@@ -138,8 +159,8 @@ function isHolds(word: IsWord, span: Span): boolean {
 }
 
 function durationHolds(term: Extract<Term, { kind: 'duration' }>, span: Span): boolean {
-  if (span.endNs === undefined) return false;
-  const ns = Number(span.endNs - span.startNs);
+  const ns = lengthOf(term.of, span);
+  if (ns === undefined) return false;
   switch (term.op) {
     case '<':
       return ns < term.ns;
@@ -150,6 +171,12 @@ function durationHolds(term: Extract<Term, { kind: 'duration' }>, span: Span): b
     case '>=':
       return ns >= term.ns;
   }
+}
+
+/** ns; undefined while unfinished, and where the part is not known. */
+function lengthOf(part: 'all' | 'blocked' | 'runnable', span: Span): number | undefined {
+  if (part !== 'all') return numeric(span.attributes[part === 'blocked' ? ATTR.blockedNs : ATTR.runnableNs]);
+  return span.endNs === undefined ? undefined : Number(span.endNs - span.startNs);
 }
 
 const has = (haystack: string | undefined, needle: string): boolean =>
@@ -169,6 +196,10 @@ function textHolds(field: TextField, needle: string, span: Span): boolean {
       return argHolds(needle, span);
     case 'event':
       return span.events.some((event) => has(event.name, needle));
+    case 'waker': {
+      const waker = wakerOf(span.attributes);
+      return waker !== undefined && has(wakerText(waker), needle);
+    }
     case 'trace':
       return span.traceId.startsWith(needle);
     case 'span':

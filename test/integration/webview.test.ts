@@ -110,6 +110,40 @@ describe('the timeline', () => {
     await expect.poll(() => lastSent('openSource')).toMatchObject({ frame: 2 });
   });
 
+  it('says what a call waited for and goes along the wake-up, with keys and with links', async () => {
+    await open('data=demo&traces=4');
+    await expect.poll(counts).toMatch(/4 traces/);
+    await find('waker:orders');
+    const waiting = page.locator('.waiting');
+    await expect.poll(() => waiting.innerText()).toMatch(/Blocked\s+[\d.]+\sµs 7\d %/);
+    await expect
+      .poll(() => waiting.innerText())
+      .toMatch(/Woken by orders\/4318 in (?:work|db\.query|prefetch) › write/);
+    const heading = () => page.locator('.details h2').innerText();
+    expect(await heading()).toBe('futex');
+    expect(await spoken()).toMatch(/^futex, system call, .*, blocked .*, runnable /);
+    await page.locator('.stage').focus();
+    await page.keyboard.press('BracketLeft');
+    await expect.poll(heading).toBe('write');
+    await expect
+      .poll(() => waiting.innerText())
+      .toMatch(/On CPU\s+[\d.]+\sµs 100 %[^]*Woke futex in orders\/\d+/);
+    await page.keyboard.press('BracketRight');
+    await expect.poll(heading).toBe('futex');
+    await page.keyboard.press('BracketRight');
+    await expect
+      .poll(() => page.locator('.notice').innerText())
+      .toBe('No traced thread was woken from this span.');
+    await page.locator('.waker .link').click();
+    await expect.poll(heading).toBe('write');
+    await page.locator('.woke .link').first().click();
+    await expect.poll(heading).toBe('futex');
+    // The table for screen readers has it too.
+    await page.keyboard.press('KeyT');
+    const row = page.locator('.tree-row.active');
+    await expect.poll(() => row.innerText()).toMatch(/futex[^]*blocked [\d.]+\sµs · runnable [\d.]+\sµs/);
+  });
+
   it('walks the tree with the arrow keys and along the row with . and ,', async () => {
     await open('data=demo&traces=3');
     await expect.poll(counts).toMatch(/3 traces/);

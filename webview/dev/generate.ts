@@ -137,7 +137,7 @@ function syscallSpan(
   us: number,
   tid: number,
   rand: () => number,
-  waker?: Pick<Span, 'traceId' | 'spanId'>,
+  waker?: WakerSpan,
 ): Span {
   const end = start + BigInt(Math.max(200, Math.round(us * 1000)));
   const attributes: Record<string, Attributes[string]> = {
@@ -210,13 +210,15 @@ function syscallSpan(
   };
 }
 
+type WakerSpan = Required<Pick<Span, 'traceId' | 'spanId' | 'parentSpanId'>>;
+
 interface MadeWaker {
   readonly attributes: Attributes;
   readonly links: Span['links'];
 }
 
 /** Who wakes the calls that wait, by turns: a traced thread, an interrupt, a kernel thread. */
-function madeWaker(call: Call, waker: Pick<Span, 'traceId' | 'spanId'> | undefined): MadeWaker {
+function madeWaker(call: Call, waker: WakerSpan | undefined): MadeWaker {
   if (call.name === 'clock_nanosleep') return { attributes: { 'skua.waker.name': 'interrupt' }, links: [] };
   if (waker === undefined || call.name !== 'futex') {
     return {
@@ -224,7 +226,7 @@ function madeWaker(call: Call, waker: Pick<Span, 'traceId' | 'spanId'> | undefin
       links: [],
     };
   }
-  const { traceId, spanId } = waker;
+  const { traceId, spanId, parentSpanId } = waker;
   return {
     attributes: {
       'skua.waker.name': 'orders',
@@ -232,18 +234,14 @@ function madeWaker(call: Call, waker: Pick<Span, 'traceId' | 'spanId'> | undefin
       'skua.waker.tid': 4318,
       'skua.waker.trace_id': traceId,
       'skua.waker.span_id': spanId,
-      'skua.waker.user_span_id': spanId,
+      'skua.waker.user_span_id': parentSpanId,
     },
     links: [{ traceId, spanId, attributes: { 'skua.link': WAKER_LINK } }],
   };
 }
 
 /** On a CPU but for long calls, which sleep most of the time and wait for a CPU at their end. */
-function madeTimes(
-  call: Call,
-  lengthNs: number,
-  waker: Pick<Span, 'traceId' | 'spanId'> | undefined,
-): MadeWaker {
+function madeTimes(call: Call, lengthNs: number, waker: WakerSpan | undefined): MadeWaker {
   const waits = call.us > 50;
   const begin = waits ? Math.round(lengthNs / 8) : lengthNs;
   const runnable = waits ? Math.round(lengthNs / 20) : 0;
@@ -284,7 +282,7 @@ export function demoSpans(options: DemoOptions): Span[] {
   const spans: Span[] = [];
   let next = 1;
   const id = () => hex(next++, 16) as SpanId;
-  let lastWrite: Pick<Span, 'traceId' | 'spanId'> | undefined;
+  let lastWrite: WakerSpan | undefined;
   for (let t = 0; t < options.traces; t++) {
     const traceId = `${hex(0x4bf92f35 + t, 8)}${hex(t + 1, 24)}` as TraceId;
     const tid = 4300 + t;
@@ -310,7 +308,7 @@ export function demoSpans(options: DemoOptions): Span[] {
         const us = call.us * (0.5 + rand() * 1.6);
         const own = id();
         spans.push(syscallSpan(traceId, own, span, call, at, us, thread, rand, lastWrite));
-        if (call.name === 'write') lastWrite = { traceId, spanId: own };
+        if (call.name === 'write') lastWrite = { traceId, spanId: own, parentSpanId: span };
         advance(us + 1 + rand() * 12);
       }
       advance(5);

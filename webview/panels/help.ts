@@ -18,6 +18,7 @@ const SEARCH: readonly (readonly [string, string])[] = [
   ['write /tmp', 'both texts, in name, arguments, file or status'],
   ['"two words" -futex', 'a phrase; without a text'],
   ['>1ms <=20us', 'duration'],
+  ['blocked:>1ms runnable:>1ms waker:bank', 'time asleep, waiting for a CPU; who woke it'],
   ['name: file: arg: status: service: event:', 'one field only'],
   ['tid:12 pid:34 class:network', 'thread, process, kind of call'],
   ['is:error is:unfinished is:lost is:syscall is:user', 'state'],

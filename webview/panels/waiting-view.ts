@@ -80,6 +80,7 @@ function times(waiting: TimesOf): HTMLElement {
           'div',
           { title: meaning },
           el('dt', {}, el('span', { class: `swatch part ${state}` }), name),
+          ' ',
           el(
             'dd',
             {},

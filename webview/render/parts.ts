@@ -10,7 +10,7 @@ import type { TimeScale } from './scale';
 const STRIP = 4;
 const PLATE = STRIP + 1;
 /** On narrower bars the parts could not be told apart. */
-const SHOW_FROM = 24;
+const SHOW_FROM = 40;
 
 /** Draws the strip of span `i`, whose bar begins at `x0` and ends at `x1` (cut to the view). Returns its height, 0 when there is none. */
 export function drawParts(
