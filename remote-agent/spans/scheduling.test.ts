@@ -80,7 +80,7 @@ class Machine {
   /** `how`: what the thread that runs is switched away for; `signalled` is a sleep that a pending signal does not let happen. */
   switch(cpu: number, next: Thread | undefined, how: 'asleep' | 'preempted' | 'yields' | 'signalled'): void {
     const prev = this.at(cpu);
-    const to = next ?? (this.idle[cpu] as Thread);
+    const to = next ?? this.idle[cpu] ?? this.at(cpu);
     const state = { asleep: SLEEPING, signalled: SLEEPING, preempted: PREEMPTED, yields: 0 }[how];
     const more = how === 'asleep' ? 0 : SKUA.FLAG_RUNNABLE;
     this.record(

@@ -43,8 +43,9 @@ function theCall(span: number, name: string): { readonly call: Span; readonly wa
   // A futex call may return at once when the word changed meanwhile; the wait is the longest.
   const call = found.sort((a, b) => Number(lengthOf(b) - lengthOf(a)))[0];
   const waiting = call && waitingOf(call);
-  if (call === undefined || typeof waiting !== 'object')
-    throw new Error(`no times of ${name}: ${String(waiting)}`);
+  if (call === undefined || typeof waiting !== 'object') {
+    throw new Error(`no times of ${name}: ${waiting ?? 'no such call'}`);
+  }
   return { call, waiting };
 }
 

@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <skua.h>
+#include "skua.h"
 
 #define SPINNERS 4
 
