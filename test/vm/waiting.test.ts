@@ -42,10 +42,9 @@ function theCall(span: number, name: string): { readonly call: Span; readonly wa
   const found = callsIn(span).filter((call) => call.name === name);
   // A futex call may return at once when the word changed meanwhile; the wait is the longest.
   const call = found.sort((a, b) => Number(lengthOf(b) - lengthOf(a)))[0];
-  const waiting = call && waitingOf(call);
-  if (call === undefined || typeof waiting !== 'object') {
-    throw new Error(`no times of ${name}: ${waiting ?? 'no such call'}`);
-  }
+  if (call === undefined) throw new Error(`no call ${name}`);
+  const waiting = waitingOf(call);
+  if (typeof waiting !== 'object') throw new Error(`no times of ${name}: ${waiting ?? 'no reason'}`);
   return { call, waiting };
 }
 
