@@ -7,6 +7,7 @@ import { Jaeger, obtainJaeger, type JaegerSpan, type JaegerTrace } from './jaege
 const TRACE = '0123456789abcdef0123456789abcdef' as TraceId;
 const USER = '1111111111111111' as SpanId;
 const SYSCALL = '2222222222222222' as SpanId;
+const WAKER = '3333333333333333' as SpanId;
 const START = ns(BigInt(Date.now()) * 1_000_000n);
 
 const common = { traceId: TRACE, service: 'checkout', links: [] } as const;
@@ -40,7 +41,12 @@ const syscall: Span = {
     [`${ATTR.syscallArgPrefix}filename`]: '/etc/missing',
     [ATTR.codeFile]: '/src/main.cpp',
     [ATTR.codeLine]: 42,
+    [ATTR.onCpuNs]: 50_000,
+    [ATTR.runnableNs]: 0,
+    [ATTR.blockedNs]: 200_000,
+    [ATTR.wakerName]: 'disk',
   },
+  links: [{ traceId: TRACE, spanId: WAKER, attributes: { [ATTR.link]: 'waker', [ATTR.blockedNs]: 200_000 } }],
   events: [
     {
       timeNs: ns(START + 1_100_000n),
@@ -81,7 +87,11 @@ describe.skipIf(jaegerPath === undefined)('export to a real Jaeger (skipped with
   it('keeps ids, parents and the service', async () => {
     expect(trace.spans).toHaveLength(2);
     expect(span('openat')).toMatchObject({ traceID: TRACE, spanID: SYSCALL });
-    expect(span('openat').references).toEqual([{ refType: 'CHILD_OF', traceID: TRACE, spanID: USER }]);
+    // The link to the span that woke it becomes a second reference.
+    expect(span('openat').references).toEqual([
+      { refType: 'CHILD_OF', traceID: TRACE, spanID: USER },
+      { refType: 'FOLLOWS_FROM', traceID: TRACE, spanID: WAKER },
+    ]);
     expect(trace.processes[span('POST /order').processID]?.serviceName).toBe('checkout');
     expect(await jaeger.services()).toContain('checkout');
   });
@@ -97,6 +107,8 @@ describe.skipIf(jaegerPath === undefined)('export to a real Jaeger (skipped with
     expect(tag(openat, `${ATTR.syscallArgPrefix}filename`)).toBe('/etc/missing');
     expect(tag(openat, ATTR.syscallRet)).toBe(-2);
     expect(tag(openat, ATTR.codeLine)).toBe(42);
+    expect(tag(openat, ATTR.blockedNs)).toBe(200_000);
+    expect(tag(openat, ATTR.wakerName)).toBe('disk');
     expect(tag(openat, 'error')).toBe(true);
     expect(tag(openat, 'otel.status_description')).toBe('ENOENT');
     expect(tag(span('POST /order'), 'span.kind')).toBe('server');
