@@ -111,7 +111,7 @@ describe('F5 on the sample', () => {
     await editor.answer('Skua will build its sandbox', 'Cancel');
     await editor.page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
     // To have said no is not an error.
-    expect(await editor.page.locator('.notification-toast').count()).toBe(0);
+    await expect.poll(() => editor.page.locator('.notification-toast').count()).toBe(0);
   });
 
   it('says what it is doing while it builds and boots, and can be cancelled', async () => {
@@ -125,7 +125,7 @@ describe('F5 on the sample', () => {
     await editor.timeline().locator('.run-state').filter({ hasText: 'Stopped' }).waitFor({ timeout: 60_000 });
     await editor.page.locator('.debug-toolbar').waitFor({ state: 'hidden', timeout: 30_000 });
     await editor.screenshot('sandbox-cancelled');
-    expect(await editor.page.locator('.notification-toast').count()).toBe(0);
+    await expect.poll(() => editor.page.locator('.notification-toast').count()).toBe(0);
     expect(await guestRuns()).toBe(false);
     await editor.command('View: Close All Editors');
   });

@@ -149,7 +149,7 @@ describe('an SSH host that Skua has never seen', () => {
     expect(await dialog.innerText()).toMatch(/Debian.*kernel 6\.[\s\S]*•[\s\S]*Undo Host Preparation/);
     await editor.answer(NOT_PREPARED, 'Cancel');
     await sessionOver();
-    expect(await editor.page.locator('.notification-toast').count()).toBe(0);
+    await expect.poll(() => editor.page.locator('.notification-toast').count()).toBe(0);
     expect(await inGuest('test ! -e /proc/skua && ! grep -q ^skua /proc/modules && echo untouched')).toBe(
       'untouched',
     );
