@@ -2,10 +2,11 @@
  * Preparing a host, on a real one: what is done is undone, what must be refused is refused by the real kernel, and modules are built where
  * nobody built them before. The guest is reached as a user's own host is, over SSH with ssh_config and known_hosts; Skua's cache is empty.
  */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { HostReport, StepReport } from '../../common/protocol/agent';
 import { explainInsmod } from '../../remote-agent/host/modules';
 import type { CoreContext, TargetSpec } from '../../src/core/api';
@@ -19,6 +20,9 @@ import { openTarget } from '../../src/core/session/target';
 import { HOST_GUEST } from './instance';
 import { KERNEL_TROUBLE, openMachine, vmContext, type Machine } from './machine';
 import { moduleFolders } from './modules';
+
+// Preparing means several logins and daemons that start anew, on an emulated machine.
+vi.setConfig({ testTimeout: 1_200_000, hookTimeout: 3_600_000 });
 
 const REAL_CACHE = join(process.env['HOME'] ?? '/root', '.cache');
 const saved = { HOME: process.env['HOME'], XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] };
@@ -63,6 +67,8 @@ function asSandboxOwner(): void {
 function asOtherUser(): void {
   process.env['HOME'] = home;
   process.env['XDG_CACHE_HOME'] = join(home, '.cache');
+  // Where npm fetches from is a matter of who runs the tests.
+  process.env['NPM_CONFIG_USERCONFIG'] ??= join(saved.HOME ?? '/root', '.npmrc');
   const folder = join(home, '.cache/skua/lttng-modules');
   mkdirSync(folder, { recursive: true });
   copyFileSync(image.lttngModulesDeb, join(folder, basename(image.lttngModulesDeb)));
@@ -95,10 +101,9 @@ function asHost(user = 'skua'): TargetSpec {
 /** What the prebuilt modules of another machine would be, put where an earlier preparation puts them. */
 async function bringModules(user = 'skua'): Promise<string> {
   const folder = `/home/${user}/.local/share/skua/modules/${image.kernelRelease}-${await modulesHash()}`;
-  const { execFileSync } = await import('node:child_process');
   const input = execFileSync('tar', ['-C', modules, '-cz', '.'], { maxBuffer: 64 << 20 });
   const script = `sudo -u ${user} sh -c 'rm -rf ${folder} && mkdir -p ${folder} && tar -C ${folder} -xz'`;
-  const result = await machine.ssh.run(script, { signal: AbortSignal.timeout(60_000), input });
+  const result = await machine.ssh.run(script, { signal: AbortSignal.timeout(600_000), input });
   if (result.code !== 0) throw new Error(result.stderr);
   return folder;
 }
@@ -110,9 +115,10 @@ const notOk = (report: HostReport): string[] =>
 
 /** All that a preparation can change about a host. */
 async function state(): Promise<string> {
-  return machine.must(`cat /proc/modules | cut -d' ' -f1 | grep -E '^(lttng|skua)' | sort
-getent group | sort; dpkg-query -W -f '\${Package} \${Version} \${Status}\\n'; sudo find /etc /lib/modules -type f -newer /proc/1/stat
-systemctl is-active lttng-sessiond; ls -A /home/skua /run/lttng; sudo lttng --no-sessiond list 2>&1 | head -3`);
+  return machine.must(`cut -d' ' -f1 /proc/modules | grep -E '^(lttng|skua)' | sort
+getent group | sort; dpkg-query -W -f '\${Package} \${Version} \${Status}\\n'
+sudo find /etc /lib/modules -type f ! -name '*-' -exec sha256sum {} + | sort -k 2
+systemctl is-active lttng-sessiond; sudo lttng --no-sessiond list 2>&1 | head -3; ls -A /home/skua`);
 }
 
 describe('a host is prepared, and that is undone', () => {
@@ -137,13 +143,11 @@ describe('a host is prepared, and that is undone', () => {
     const folder = await bringModules();
     expect(notOk(await prepare(target, vmContext()))).toEqual([]);
     // Only the loaded hash differs: what an upgrade without a change of the interface looks like.
-    await machine.must(`sudo lttng -n create other-user >/dev/null`);
-    await machine.must(`cp ${folder}/skua.ko /tmp/skua.ko.new`);
     const hash = await modulesHash();
     const old = hash.replace(/./g, (digit) => (digit === '0' ? '1' : '0'));
-    await machine.must(`sudo lttng destroy -a >/dev/null; sudo systemctl stop lttng-sessiond
+    await machine.must(`sudo systemctl stop lttng-sessiond
 sudo rmmod $(lsmod | awk '/^lttng_probe|^lttng_ring_buffer_client|^lttng_counter_client/ {print $1}') ; for i in 1 2 3 4 5 6; do for m in $(lsmod | awk '/^(lttng|skua)/ && $3 == 0 {print $1}'); do sudo rmmod $m; done; done
-mkdir -p /tmp/old && cp ${folder}/* /tmp/old && sed -i 's/${hash}/${old}/' /tmp/old/*.ko
+mkdir -p /tmp/old && cp ${folder}/* /tmp/old && LC_ALL=C sed -i 's/${hash}/${old}/' /tmp/old/*.ko
 for m in $(sed -n 's/^ *"\\(.*\\.ko\\)",*$/\\1/p' ${folder}/manifest.json); do g=; [ $m = skua.ko ] && g="gid=$(getent group tracing | cut -d: -f3)"; sudo insmod /tmp/old/$m $g; done
 sudo systemctl start lttng-sessiond; grep ${old} /proc/skua/abi`);
     await machine.must('sudo lttng create other-user >/dev/null');
@@ -162,15 +166,15 @@ describe('tracing that is there already', () => {
   it('is not touched while it records, then replaced, and back after undoing', async () => {
     const target = asHost();
     await bringModules();
-    const input = (await import('node:child_process')).execFileSync('tar', ['-C', stock, '-cz', '.'], {
+    const input = execFileSync('tar', ['-C', stock, '-cz', '.'], {
       maxBuffer: 64 << 20,
     });
     const updates = `/lib/modules/${image.kernelRelease}/updates`;
     const put = await machine.ssh.run(
       `sudo mkdir -p ${updates} && sudo tar -C ${updates} -xz && sudo depmod && sudo systemctl restart lttng-sessiond && sudo modprobe lttng-probe-sched`,
-      { signal: AbortSignal.timeout(120_000), input },
+      { signal: AbortSignal.timeout(600_000), input },
     );
-    expect(put.stderr).toBe('');
+    expect(put.code, put.stderr).toBe(0);
     await machine.must(
       'sudo lttng create production --output=/tmp/production >/dev/null && sudo lttng enable-event -k sched_switch && sudo lttng start',
     );
@@ -221,10 +225,10 @@ sudo chown careful:careful /home/careful/.ssh/authorized_keys`);
       'sudo skipped: No sudo, and none needed: the host is prepared',
     ]);
     expect(context.asked).toEqual(['Password for sudo on guest', 'Not accepted. Password for sudo on guest']);
-    // Neither in a process's arguments as sudo logs them, nor in any file that Skua writes.
+    // (The pattern does not find itself in what sudo logs.) Neither in a command as sudo logs it, nor in any file that Skua writes.
     expect(
       await machine.must(
-        "sudo sh -c 'journalctl -q | grep -c horse; grep -rl horse /home/careful /tmp | wc -l'",
+        "sudo sh -c 'journalctl -q | grep -c hors[e]; grep -rl hors[e] /home/careful /tmp | wc -l'",
       ),
     ).toBe('0\n0\n');
 
@@ -250,7 +254,7 @@ describe('a host without Node', () => {
       };
       const open = await openTarget(target, events, vmContext());
       await open.dispose();
-      expect(open.deployed.command).toMatch(/\.local\/share\/skua\/node\/[\d.]+\/bin\/node'/);
+      expect(open.deployed.command).toMatch(/\.local\/share\/skua\/node\/[\d.]+\/bin\/node/);
       expect((await doctor(target, vmContext())).steps.length).toBeGreaterThan(9);
     } finally {
       await machine.must('for n in node nodejs; do sudo mv /usr/bin/$n.hidden /usr/bin/$n; done');
@@ -267,7 +271,7 @@ describe('what the kernel refuses', () => {
   };
   const insmod = async (folder: string): Promise<string> => {
     const result = await machine.ssh.run(`sudo insmod ${folder}/skua.ko`, {
-      signal: AbortSignal.timeout(60_000),
+      signal: AbortSignal.timeout(600_000),
     });
     expect(result.code).not.toBe(0);
     return result.stderr;
@@ -277,7 +281,9 @@ describe('what the kernel refuses', () => {
     const target = asHost();
     const folder = await bringModules();
     // The release fits, the rest of vermagic does not: what a kernel of one's own with the distribution's name has.
-    await machine.must(`sed -i 's/ SMP preempt mod_unload/ SMP preempt_rt unload/' ${folder}/skua.ko`);
+    await machine.must(
+      `LC_ALL=C sed -i 's/ SMP preempt mod_unload/ UMP preempt mod_unload/' ${folder}/skua.ko`,
+    );
     const refused = step(await prepare(target, vmContext()), 'modules');
     expect(refused?.error?.code).toBe('module-refused');
     expect(refused?.error?.detail).toMatch(/Invalid module format/);
