@@ -47,7 +47,9 @@ export function happensTo(event: CtfEvent, waker: Waker | undefined, states: Thr
  */
 export function wakerOf(event: CtfEvent, context: EventContext, inSyscallSpan: boolean): Waker | undefined {
   if (event.name !== 'sched_waking') return undefined;
-  if ((context.flags & SKUA.FLAG_INTERRUPT) !== 0) return { kind: 'interrupt', cpu: event.cpu };
+  // The idle task wakes nobody on its own behalf: it does what an interrupt, perhaps of another CPU, has left to it.
+  if ((context.flags & SKUA.FLAG_INTERRUPT) !== 0 || context.tid === 0)
+    return { kind: 'interrupt', cpu: event.cpu };
   const thread = { kind: 'thread', name: context.processName, pid: context.pid, tid: context.tid } as const;
   if ((context.flags & SKUA.FLAG_SUBJECT) !== 0) return thread;
   const userSpanId = spanIdOf(context.span);
