@@ -15,6 +15,10 @@ export const SKUA = {
   FLAG_INTERRUPT: 0x10,
   FLAG_SUBJECT: 0x20,
   FLAG_RUNNABLE: 0x40,
+  SITE_BYTES: 8,
   REGS_COUNT: 8,
   REGS_BYTES: 64,
+  REG_IP: 0,
+  REG_SP: 1,
+  SITE_MARGIN: 1024,
 } as const;

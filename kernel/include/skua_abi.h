@@ -57,13 +57,20 @@ struct skua_record {
  *   skua_span                     u64, the user span id (hex)
  *   skua_syscall                  u64, id of the syscall span in progress, 0 outside (hex). Unique per boot.
  *   skua_flags                    u32
- *   skua_stack                    sequence of u8: at syscall entry SKUA_REGS_BYTES of registers, then up to
- *                                 skua_stack_bytes (module parameter, default 1024) bytes from the user stack pointer up;
- *                                 empty in every other event.
+ *   skua_stack                    sequence of u8: empty but at syscall entry. There it is a reference to a call site, a
+ *                                 native u64, or a definition: the site, SKUA_REGS_BYTES of registers, then up to
+ *                                 skua_stack_bytes (module parameter, default 1024) bytes from the user stack pointer up.
+ *                                 The call stack of a reference is that of the definition with the same site before it in
+ *                                 the session. Site 0 is never referred to.
  * Registers in skua_stack, native u64 each: ip sp bp bx r12 r13 r14 r15.
  */
+#define SKUA_SITE_BYTES 8
 #define SKUA_REGS_COUNT 8
 #define SKUA_REGS_BYTES 64
+#define SKUA_REG_IP 0
+#define SKUA_REG_SP 1
+/* How far from the recorded piece an address may be to count as part of the stack in a site, in bytes; see docs/kernel-abi.md. */
+#define SKUA_SITE_MARGIN 1024
 
 /*
  * Events of Skua's own provider, recorded in the armed thread's context:

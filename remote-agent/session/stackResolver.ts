@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Log } from '../base/log';
 import type { StackResolver } from '../spans/sourceLines';
-import { sourceAttributes } from '../symbols/attributes';
+import { CallSites } from '../symbols/callSites';
 import { Symbolizer } from '../symbols/symbolizer';
 
 /** The symbolizer as the span pipeline wants it; undefined when its helper program is not there. */
@@ -14,6 +14,7 @@ export function stackResolver(
     return undefined;
   }
   const symbolizer = new Symbolizer({ helper, log });
+  const sites = new CallSites((samples) => symbolizer.symbolize(samples));
   return {
     mapping: (pid, mapping) => {
       symbolizer.mapping(pid, mapping);
@@ -21,7 +22,7 @@ export function stackResolver(
     exec: (pid) => {
       symbolizer.exec(pid);
     },
-    resolve: async (samples) => (await symbolizer.symbolize(samples)).map(sourceAttributes),
+    resolve: (samples) => sites.resolve(samples),
     dispose: async () => {
       await symbolizer.dispose();
     },

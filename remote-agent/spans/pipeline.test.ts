@@ -189,6 +189,29 @@ describe('SourceLines', () => {
     ]);
   });
 
+  it('counts stacks whose definition was lost', async () => {
+    const { lines, answer } = setUp();
+    lines.accept(sample(1), 0);
+    lines.accept(sample(2), 0);
+    lines.tick(0);
+    await answer([{ [ATTR.sourceUnknown]: 'stack-lost' }, { [ATTR.codeLine]: 1 }]);
+    expect(lines.lost).toBe(1);
+  });
+
+  it('under overload leaves references out, and has definitions symbolized for those that refer to them', () => {
+    const { lines, calls } = setUp();
+    const stack = (n: number, bytes: number) =>
+      ({ kind: 'sample', id: BigInt(n), pid: 7, stack: new Uint8Array(bytes).fill(n & 0xff) }) as const;
+    for (let n = 0; n < 50_000; n += 1) lines.accept(stack(n, 8), 0);
+    lines.tick(0);
+    calls.length = 0;
+    lines.accept(stack(50_001, 8), 0);
+    lines.accept(stack(50_002, 80), 0);
+    lines.tick(0);
+    expect(calls).toEqual([`resolve ${50_002 & 0xff}`]);
+    expect(lines.skipped).toBe(2);
+  });
+
   it('drains: resolves only when every span has left', async () => {
     const { lines, out, answer } = setUp();
     lines.accept(sample(1), 0);

@@ -20,7 +20,7 @@ const CLOCKED_PROCESSES = 1000;
 export class SpanPipeline {
   readonly kernel: KernelSpans;
   readonly user: UserSpans;
-  private readonly lines: SourceLines;
+  readonly lines: SourceLines;
   private readonly services: Services;
   private nowMs = 0;
   private lastEventNs = 0n;

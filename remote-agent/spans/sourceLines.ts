@@ -1,11 +1,12 @@
 import { ATTR, type Attributes, type Span } from '../../common/model/span';
+import { recordedStack, STACK_LOST } from '../symbols/callSites';
 import type { KernelOutput, Mapping } from './output';
 
 /** What this stage needs of the symbolizer; see remote-agent/symbols. Calls take effect in the order of calling. */
 export interface StackResolver {
   mapping(pid: number, mapping: Mapping): void;
   exec(pid: number): void;
-  /** Same length and order as the samples: what to add to each span. */
+  /** Same length and order as the samples, whose bytes are `skua_stack` as recorded: what to add to each span. */
   resolve(
     samples: readonly { readonly pid: number; readonly bytes: Uint8Array }[],
   ): Promise<readonly Attributes[]>;
@@ -43,8 +44,10 @@ export class SourceLines {
   >();
   private inFlight = 0;
   private idle: (() => void)[] = [];
-  /** Stacks that were not asked for, because too many answers were pending. */
+  /** Spans that did not get their stack, because too many answers were pending. */
   skipped = 0;
+  /** Spans whose stack was recorded with an earlier call, and lost there. */
+  lost = 0;
 
   constructor(
     private readonly resolver: StackResolver | undefined,
@@ -58,9 +61,11 @@ export class SourceLines {
         if (this.resolver === undefined) return;
         if (this.asked.size + this.known.size >= MAX_PENDING) {
           this.skipped += 1;
-          return;
+          // Other calls will refer to a definition; it is symbolized, only this span does not wait for it.
+          if (recordedStack(output.stack).kind !== 'definition') return;
+        } else {
+          this.asked.add(output.id);
         }
-        this.asked.add(output.id);
         this.batch.push({ id: output.id, pid: output.pid, bytes: output.stack });
         if (this.batch.length >= BATCH) this.flush();
         return;
@@ -145,7 +150,8 @@ export class SourceLines {
   }
 
   private answer(id: bigint, attributes: Attributes): void {
-    if (!this.asked.delete(id)) return; // Forgotten meanwhile.
+    if (!this.asked.delete(id)) return; // Forgotten meanwhile, or not waited for.
+    if (attributes[ATTR.sourceUnknown] === STACK_LOST) this.lost += 1;
     const entry = this.waiting.get(id);
     if (entry === undefined) {
       this.known.set(id, attributes);

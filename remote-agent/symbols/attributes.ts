@@ -15,7 +15,7 @@ function frameText(frame: StackFrame): string {
  * The attributes that a syscall span gets from its user stack: `code.file.path`, `code.line.number`, `code.column.number` and
  * `code.function.name` of the source line, or `skua.source.unknown` with the reason, and the whole stack as `code.stacktrace`.
  */
-export function sourceAttributes(stack: SymbolizedStack): Attributes {
+export function sourceAttributes(stack: Omit<SymbolizedStack, 'reusable'>): Attributes {
   const trace = stack.frames.map(frameText);
   if (stack.end !== 'complete' && trace.length > 0) trace.push(`… (${stack.end})`);
   const stacktrace = trace.length === 0 ? {} : { [ATTR.codeStacktrace]: trace.join('\n') };

@@ -113,6 +113,7 @@ describe('LocationTable', () => {
       frames: [{ address: '0x99', inlined: false }],
       end: 'unmapped-code',
       source: { known: false, reason: 'unmapped-code' },
+      reusable: true,
     });
   });
 });

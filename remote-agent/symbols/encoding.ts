@@ -135,6 +135,8 @@ export interface HelperAnswer {
     readonly frames: readonly (readonly [string, number])[];
     readonly source?: number;
     readonly unknown?: string;
+    /** Unwound by something that call sites do not cover. */
+    readonly once?: true;
   }[];
 }
 
@@ -153,6 +155,7 @@ export class LocationTable {
         frames: stack.frames.flatMap(([address, id]) => this.frames(address, id)),
         end: isStackEnd(stack.end) ? stack.end : 'helper-failed',
         source,
+        reusable: stack.once !== true,
       };
     });
   }

@@ -15,7 +15,7 @@ export interface ExecutableMapping {
 export interface StackSample {
   /** Process (thread group) id. */
   readonly pid: number;
-  /** The context field `skua_stack` as recorded: eight registers (kernel/include/skua_abi.h), then the stack from sp up. */
+  /** Eight registers (kernel/include/skua_abi.h), then the stack from sp up. */
   readonly bytes: Uint8Array;
 }
 
@@ -47,10 +47,14 @@ export interface SymbolizedStack {
   readonly frames: readonly StackFrame[];
   readonly end: StackEnd;
   readonly source: SourcePosition;
+  /** Whether every syscall with the same call site has this stack. */
+  readonly reusable: boolean;
 }
 
 export const failedStack = (end: StackEnd): SymbolizedStack => ({
   frames: [],
   end,
   source: { known: false, reason: end },
+  // Nothing was looked at, and nothing else will be known about the site.
+  reusable: true,
 });

@@ -261,8 +261,8 @@ describe('a Skua session', () => {
       const entry = events.find((e) => isEntry(e) && span(e) === spanId);
       if (entry === undefined) throw new Error(`no entry under span ${spanId.toString(16)}`);
       const stack = bytes(entry.context, 'skua_stack');
-      const view = new DataView(stack.buffer);
-      const registers = Array.from({ length: 8 }, (_, i) => view.getBigUint64(8 * i, true));
+      const view = new DataView(stack.buffer, SKUA.SITE_BYTES);
+      const registers = Array.from({ length: SKUA.REGS_COUNT }, (_, i) => view.getBigUint64(8 * i, true));
       expect(registers[1]).toBe(sp);
       if (spanId === 0x54n) {
         expect(entry.name).toBe('compat_syscall_entry_getpid');
@@ -278,7 +278,7 @@ describe('a Skua session', () => {
           0xffffffffffffffffn,
         ]);
       }
-      const piece = stack.subarray(64);
+      const piece = stack.subarray(SKUA.SITE_BYTES + SKUA.REGS_BYTES);
       expect(piece.length).toBe(Math.min(1024, Number(size)));
       expect([...piece]).toEqual(Array.from(piece, (_, i) => (i * 7 + Number(spanId)) & 0xff));
       const exit = events.find(

@@ -30,16 +30,17 @@ static bool is_syscall_entry(const struct lttng_kernel_probe_ctx *probe_ctx)
 	       event->u.syscall.entryexit == LTTNG_SYSCALL_ENTRY;
 }
 
-static const u8 *event_stack(const struct lttng_kernel_probe_ctx *probe_ctx, size_t *bytes)
+static struct skua_sites *sites_of(const struct lttng_kernel_probe_ctx *probe_ctx)
 {
-	*bytes = 0;
-	return is_syscall_entry(probe_ctx) ? skua_entry_stack(bytes) : NULL;
+	const struct lttng_kernel_event_recorder *recorder =
+		container_of(probe_ctx->event, struct lttng_kernel_event_recorder, parent);
+
+	return READ_ONCE(recorder->chan->parent.session->skua_sites);
 }
 
 static size_t all_get_size(void *priv, struct lttng_kernel_probe_ctx *probe_ctx, size_t offset)
 {
 	size_t start = offset;
-	size_t bytes;
 	int i;
 
 	for (i = 0; i < 4; i++) {
@@ -50,20 +51,21 @@ static size_t all_get_size(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 		offset += lib_ring_buffer_align(offset, lttng_alignof(u32));
 		offset += sizeof(u32);
 	}
-	event_stack(probe_ctx, &bytes);
-	return offset + bytes - start;
+	if (is_syscall_entry(probe_ctx))
+		offset += skua_entry_stack_size(sites_of(probe_ctx));
+	return offset - start;
 }
 
 static void all_record(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 		       struct lttng_kernel_ring_buffer_ctx *ctx, struct lttng_kernel_channel_buffer *chan)
 {
 	struct skua_values values;
-	const u8 *stack;
-	size_t bytes;
+	const u8 *stack = NULL;
+	size_t bytes = 0;
 	u32 length;
 
-	/* The stack first: reading it decides one of the flags. */
-	stack = event_stack(probe_ctx, &bytes);
+	if (is_syscall_entry(probe_ctx))
+		stack = skua_entry_stack(&bytes);
 	skua_current_values(&values);
 	length = bytes;
 	chan->ops->event_write(ctx, &values.trace_hi, sizeof(u64), lttng_alignof(u64));
@@ -72,8 +74,10 @@ static void all_record(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 	chan->ops->event_write(ctx, &values.syscall, sizeof(u64), lttng_alignof(u64));
 	chan->ops->event_write(ctx, &values.flags, sizeof(u32), lttng_alignof(u32));
 	chan->ops->event_write(ctx, &length, sizeof(u32), lttng_alignof(u32));
-	if (bytes)
-		chan->ops->event_write(ctx, stack, bytes, lttng_alignof(u8));
+	if (!bytes)
+		return;
+	chan->ops->event_write(ctx, stack, bytes, lttng_alignof(u8));
+	skua_entry_stack_recorded(sites_of(probe_ctx));
 }
 
 static size_t none_get_size(void *priv, struct lttng_kernel_probe_ctx *probe_ctx, size_t offset)
@@ -177,8 +181,13 @@ int skua_channel_created(struct lttng_kernel_channel_buffer *chan)
 	return append_fields(&chan->priv->ctx, stack_fields, ARRAY_SIZE(stack_fields));
 }
 
+/* The session is Skua's; it admits no event before it has a generation. */
 int skua_session_started(struct lttng_kernel_session *session)
 {
+	if (session->skua_sites)
+		skua_sites_clear(session->skua_sites);
+	else
+		WRITE_ONCE(session->skua_sites, skua_sites_create());
 	return skua_session_start(&session->skua_generation);
 }
 
@@ -186,4 +195,9 @@ void skua_session_stopped(struct lttng_kernel_session *session)
 {
 	if (session->skua_generation)
 		skua_session_stop(&session->skua_generation);
+}
+
+void skua_session_destroyed(struct lttng_kernel_session *session)
+{
+	skua_sites_destroy(session->skua_sites);
 }

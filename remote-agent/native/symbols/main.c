@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "../../../kernel/include/skua_abi.h"
 #include "symbols.h"
 
 enum request { REQUEST_MAPPING = 1, REQUEST_FORGET = 2, REQUEST_SYMBOLIZE = 3 };
@@ -146,9 +147,10 @@ static void put_stack(struct text *text, struct text *news, const struct unwound
 			index += location ? location->frame_count : 1;
 	}
 	if (source->known)
-		text_printf(text, "],\"source\":%u}", index + source->inlined);
+		text_printf(text, "],\"source\":%u", index + source->inlined);
 	else
-		text_printf(text, "],\"unknown\":\"%s\"}", source->reason);
+		text_printf(text, "],\"unknown\":\"%s\"", source->reason);
+	text_printf(text, stack->once ? ",\"once\":true}" : "}");
 }
 
 static void symbolize(uint32_t pid, const unsigned char *bytes, size_t size, struct text *text,
@@ -168,7 +170,7 @@ static void symbolize(uint32_t pid, const unsigned char *bytes, size_t size, str
 			registers.known |= 1u << order[i];
 		}
 		stack = (struct stack_copy){
-		    .start = registers.value[REG_RSP], .bytes = bytes + 64, .size = size - 64};
+		    .start = registers.value[REG_RSP], .bytes = bytes + SKUA_REGS_BYTES, .size = size - SKUA_REGS_BYTES};
 		if (process) {
 			unwind(process, &registers, &stack, &unwound);
 			find_source(process, &unwound, &source);

@@ -204,9 +204,27 @@ char *demangle(const char *name);
 #define REG_COUNT 17 /* DWARF numbers for x86-64; 16 is the return address column */
 enum { REG_RBX = 3, REG_RBP = 6, REG_RSP = 7, REG_R12 = 12, REG_RIP = 16 };
 
+/*
+ * What a value is to a call site (docs/decisions/0018-call-sites.md): would it be the same in every sample that the kernel
+ * gives the same site?
+ */
+enum trace {
+	TRACE_EXACT,	/* the same value: a code address, zero, or calculated from such */
+	TRACE_RELATIVE, /* the same distance from the sample's sp */
+	TRACE_OTHER,	/* data; in the other samples as well, but another value */
+	TRACE_NONE,	/* nothing is known of it */
+};
+
 struct registers {
 	uint64_t value[REG_COUNT];
+	enum trace trace[REG_COUNT];
 	uint32_t known; /* bit per register */
+};
+
+struct traced {
+	uint64_t value;
+	enum trace trace;
+	uint64_t moved; /* TRACE_OTHER: how far at most from the word that was recorded */
 };
 
 struct stack_copy {
@@ -239,6 +257,7 @@ struct unwound {
 	struct unwound_frame frames[MAX_FRAMES];
 	unsigned count;
 	enum end_reason end;
+	bool once; /* other samples of the same call site may have another stack */
 };
 
 void unwind(const struct process *process, const struct registers *registers, const struct stack_copy *stack,
@@ -249,14 +268,17 @@ struct eval_context {
 	const struct registers *registers;
 	const struct stack_copy *stack;
 	const struct process *process;
-	uint64_t cfa;
+	struct traced cfa;
 	bool has_cfa;
+	bool *once; /* set when the result may be another one in other samples of the call site */
 };
 /* Evaluates to a value; `*is_address` says whether the value is where the value is stored. */
 enum eval_result evaluate(const struct eval_context *context, const Dwarf_Op *ops, size_t count,
-			  uint64_t *value, bool *is_address);
-enum eval_result read_memory(const struct eval_context *context, uint64_t address, uint64_t *value,
+			  struct traced *value, bool *is_address);
+enum eval_result read_memory(const struct eval_context *context, struct traced address, struct traced *value,
 			     unsigned size);
+/* What a whole register or an aligned word of the stack is. */
+enum trace trace_of_word(const struct eval_context *context, uint64_t word);
 
 /* ---- call.c ---- */
 

@@ -103,10 +103,11 @@ static enum step failed(enum eval_result result)
 
 /* From the registers inside a frame to those of its caller. */
 static enum step step_out(const struct process *process, struct location *location, bool innermost,
-			  const struct stack_copy *stack, const struct registers *in, struct registers *out)
+			  const struct stack_copy *stack, const struct registers *in, struct registers *out,
+			  bool *once)
 {
 	Dwarf_Frame *row = row_of(location);
-	struct eval_context context = {.registers = in, .stack = stack, .process = process};
+	struct eval_context context = {.registers = in, .stack = stack, .process = process, .once = once};
 	Dwarf_Op memory[3], *ops;
 	size_t count;
 	bool is_address;
@@ -128,7 +129,7 @@ static enum step step_out(const struct process *process, struct location *locati
 	context.has_cfa = true;
 	out->known = 0;
 	for (int number = 0; number < REG_COUNT; number++) {
-		uint64_t value;
+		struct traced value;
 
 		if (dwarf_frame_register(row, number, memory, &ops, &count) != 0)
 			return STEP_BAD;
@@ -144,32 +145,41 @@ static enum step step_out(const struct process *process, struct location *locati
 				return STEP_NO_CFI;
 			if (in->known & (1u << number)) {
 				out->value[number] = in->value[number];
+				out->trace[number] = in->trace[number];
 				out->known |= 1u << number;
 			}
 			continue;
 		}
 		result = evaluate(&context, ops, count, &value, &is_address);
-		if (result == EVAL_OK && is_address)
-			result = read_memory(&context, value, &value, 8);
+		if (result == EVAL_OK && is_address) {
+			struct traced address = value;
+
+			result = read_memory(&context, address, &value, 8);
+		}
 		if (result != EVAL_OK) {
 			if (number == return_column)
 				return failed(result);
 			continue; /* not known; matters only if something needs it */
 		}
-		out->value[number] = value;
+		out->value[number] = value.value;
+		out->trace[number] = value.trace;
 		out->known |= 1u << number;
 	}
 	out->value[REG_RIP] = out->value[return_column];
+	out->trace[REG_RIP] = out->trace[return_column];
 	if (!(out->known & (1u << return_column)))
 		return STEP_BAD;
 	out->known |= 1u << REG_RIP;
 	if (!(out->known & (1u << REG_RSP)) || !location->signal_frame) {
 		/* The caller's stack pointer is the CFA unless a rule says otherwise, and only signal frames
 		 * have one that does. */
-		out->value[REG_RSP] = context.cfa;
+		out->value[REG_RSP] = context.cfa.value;
+		out->trace[REG_RSP] = context.cfa.trace == TRACE_OTHER ? TRACE_NONE : context.cfa.trace;
 		out->known |= 1u << REG_RSP;
 	}
 	/* A call only ever goes down the stack: anything else is a loop or a corrupt stack. */
+	if (!location->signal_frame && (in->trace[REG_RSP] != out->trace[REG_RSP] || in->trace[REG_RSP] == TRACE_NONE))
+		*once = true;
 	if (!location->signal_frame && out->value[REG_RSP] <= in->value[REG_RSP])
 		return STEP_BAD;
 	return STEP_OK;
@@ -181,7 +191,13 @@ void unwind(const struct process *process, const struct registers *registers, co
 	struct registers current = *registers, next;
 	bool after_signal = false;
 
+	const struct eval_context sample = {.stack = stack, .process = process};
+
 	out->count = 0;
+	out->once = false;
+	for (int number = 0; number < REG_COUNT; number++)
+		current.trace[number] =
+		    number == REG_RSP ? TRACE_RELATIVE : trace_of_word(&sample, current.value[number]);
 	for (;;) {
 		uint64_t address = current.value[REG_RIP];
 		struct location *location = NULL;
@@ -196,6 +212,9 @@ void unwind(const struct process *process, const struct registers *registers, co
 			out->end = out->count ? END_COMPLETE : END_NO_STACK;
 			return;
 		}
+		/* Of data only that it is no code is known, and of what was calculated nothing. */
+		if (current.trace[REG_RIP] == TRACE_NONE)
+			out->once = true;
 		/*
 		 * The first address follows the syscall instruction, the others follow a call: the
 		 * instruction meant is the one before. After a signal the address is that of the interrupted
@@ -218,7 +237,7 @@ void unwind(const struct process *process, const struct registers *registers, co
 			out->end = why;
 			return;
 		}
-		step = step_out(process, location, out->count == 1, stack, &current, &next);
+		step = step_out(process, location, out->count == 1, stack, &current, &next, &out->once);
 		switch (step) {
 		case STEP_OK:
 			break;

@@ -19,6 +19,8 @@ int skua_channel_created(struct lttng_kernel_channel_buffer *chan);
 int skua_session_started(struct lttng_kernel_session *session);
 /* For any session, also one that has not started. */
 void skua_session_stopped(struct lttng_kernel_session *session);
+/* For any session, when no event of it can be in progress any more. */
+void skua_session_destroyed(struct lttng_kernel_session *session);
 
 /* Makes the integer fields known to filters of every session, as $ctx.skua_span and so on. */
 int skua_add_to_static_ctx(struct lttng_kernel_ctx **ctx);

@@ -20,6 +20,8 @@
 
 #define SKUA_NOT_STARTED U32_MAX
 
+struct skua_sites;
+
 /* Context of an event, as the fields of skua_abi.h name it. All zero for an unarmed thread. */
 struct skua_values {
 	u64 trace_hi;
@@ -34,7 +36,20 @@ bool skua_admits(u32 generation);
 bool skua_admits_entry(u32 generation);
 bool skua_admits_exit(u32 generation);
 void skua_current_values(struct skua_values *values);
+
+/*
+ * Registers and stack of the syscall whose entry event is being recorded, for the session that the table is of (NULL: no
+ * table). First the size is asked, which decides whether the session gets them in full or a reference to what it has;
+ * then the bytes; and once they are in the ring buffer, that is said.
+ */
+size_t skua_entry_stack_size(struct skua_sites *sites);
 const u8 *skua_entry_stack(size_t *bytes);
+void skua_entry_stack_recorded(struct skua_sites *sites);
+
+/* Table of the call sites that a session has, see skua-site-table.c. May all be called with NULL but the first. */
+struct skua_sites *skua_sites_create(void);
+void skua_sites_clear(struct skua_sites *sites);
+void skua_sites_destroy(struct skua_sites *sites);
 
 /* Called by the tracer with its sessions lock held. */
 int skua_session_start(u32 *generation);

@@ -4,7 +4,7 @@
  *
  * State of armed threads, shared by the files of the skua module.
  *
- *	states:    task ──hash──► skua_state ──► skua_process (one per address space with armed threads)
+ *	states:    task ──hash──► skua_state ──► skua_process (one per address space with armed threads) ──► skua_ranges
  *
  * Only the thread itself writes its state, in process context: at a write to /proc/skua/context, at syscall entry and exit,
  * at exec and at exit. Mostly it is read on that thread too, but possibly from an interrupt or NMI in the middle of a write;
@@ -18,6 +18,7 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 
 #include <skua/skua.h>
@@ -33,6 +34,9 @@ struct pt_regs;
 #define SKUA_SCRATCH_MIN_BYTES 1024
 
 #define SKUA_FD_CACHE_SIZE 16
+
+/* An agent remembers more sites than that, see remote-agent/symbols/callSites.ts. */
+#define SKUA_SITES_MAX 65536
 
 struct skua_ids {
 	u64 trace_hi;
@@ -52,6 +56,19 @@ struct skua_fd_entry {
 	u32 generation;
 };
 
+struct skua_range {
+	u64 start, size;
+};
+
+/* The executable memory of an address space, see skua-ranges.c. */
+struct skua_ranges {
+	struct rcu_head rcu;
+	u64 epoch; /* as in skua_process; no other process, and no other set of files, has the same */
+	u64 start, size; /* of the whole */
+	unsigned int count;
+	struct skua_range range[];
+};
+
 /* What was last reported of an address space's mappings. */
 struct skua_process {
 	struct hlist_node node;
@@ -62,7 +79,11 @@ struct skua_process {
 	u32 generation;
 	int map_count;
 	unsigned long exec_vm;
+	unsigned int changes_seen;
 	u64 signature;
+	u64 epoch; /* of the file mappings; 0 before the first report */
+	struct skua_ranges __rcu *ranges;
+	atomic_t changes; /* by any thread, that the other numbers may not show */
 	struct rcu_head rcu;
 };
 
@@ -83,18 +104,21 @@ struct skua_state {
 	u32 control;	   /* hook generation in which it wrote to /proc/skua/context, or 0 */
 	bool exec;	   /* it was an exec: the state goes when it ends */
 	bool stack_short;
-	int stack_bytes;
+	bool mappings_known; /* skua_process.ranges is right for this syscall */
+	int stack_bytes; /* taken, the site in front included */
+	int stack_sent;	 /* of these in the event being recorded: all, or the site alone */
 
 	u64 next_id, end_id; /* block of syscall ids owned by this thread */
 
 	struct skua_fd_entry fds[SKUA_FD_CACHE_SIZE];
 	struct rcu_head rcu;
-	u8 scratch[]; /* registers and stack, or a path */
+	u8 scratch[]; /* site, registers and stack, or a path */
 };
 
 /* skua-main.c */
 extern unsigned int skua_max_states;
 extern unsigned int skua_stack_limit;
+extern unsigned int skua_max_sites;
 extern u32 skua_generation;	 /* of the session started last */
 extern u32 skua_hook_generation; /* changes whenever syscall hooks begin anew */
 extern unsigned int skua_sessions; /* running */
@@ -173,7 +197,22 @@ void skua_stack_take(struct skua_state *state);
 /* skua-process.c */
 struct skua_process *skua_process_get(void);
 void skua_process_put(struct skua_process *process);
-void skua_process_report(struct skua_state *state, bool may_sleep);
+bool skua_process_report(struct skua_state *state, bool may_sleep);
+void skua_process_changing(const struct pt_regs *regs);
+
+/* skua-ranges.c */
+#define SKUA_SITE_ADDRESS_LIMIT BIT_ULL(47)
+struct skua_ranges *skua_ranges_take(struct mm_struct *mm, u64 epoch, gfp_t gfp);
+bool skua_ranges_have(const struct skua_ranges *ranges, u64 address);
+
+/* skua-site.c */
+u64 skua_site_of(const struct skua_ranges *ranges, const u64 *words, size_t bytes);
+void skua_site_init(void);
+
+/* skua-site-table.c */
+bool skua_sites_wanted(void);
+bool skua_sites_have(struct skua_sites *sites, u64 site);
+void skua_sites_add(struct skua_sites *sites, u64 site);
 
 /* skua-fd.c */
 void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr);
@@ -202,6 +241,10 @@ void skua_proc_exit(void);
 	_(stack_unreadable)	\
 	_(mappings)		\
 	_(mappings_postponed)	\
+	_(sites_new)		\
+	_(sites_known)		\
+	_(sites_evicted)	\
+	_(sites_none)		\
 	_(fds)			\
 	_(fds_path_too_long)	\
 	_(subjects_missed)

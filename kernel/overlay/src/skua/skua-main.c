@@ -38,6 +38,11 @@ unsigned int skua_stack_limit = 1024;
 module_param_named(skua_stack_bytes, skua_stack_limit, uint, 0444);
 MODULE_PARM_DESC(skua_stack_bytes, "Bytes of user stack recorded at syscall entry (default 1024, at most 16384)");
 
+unsigned int skua_max_sites = 8192;
+module_param_named(skua_sites, skua_max_sites, uint, 0644);
+MODULE_PARM_DESC(skua_sites,
+		 "Call sites that a session started from now on remembers, at most 65536; 0: every stack in full (default 8192)");
+
 unsigned int skua_max_states = 8192;
 module_param_named(max_states, skua_max_states, uint, 0444);
 MODULE_PARM_DESC(max_states, "Most threads that may have a context at a time (default 8192)");
@@ -48,7 +53,7 @@ unsigned int skua_sessions;
 
 size_t skua_scratch_bytes(void)
 {
-	return max_t(size_t, SKUA_SCRATCH_MIN_BYTES, SKUA_REGS_BYTES + skua_stack_limit);
+	return max_t(size_t, SKUA_SCRATCH_MIN_BYTES, SKUA_SITE_BYTES + SKUA_REGS_BYTES + skua_stack_limit);
 }
 
 static void thread_exit(void *data, struct task_struct *task)
@@ -183,8 +188,9 @@ static int __init skua_init(void)
 {
 	int ret;
 
-	if (skua_stack_limit > STACK_LIMIT_MAX)
+	if (skua_stack_limit > STACK_LIMIT_MAX || skua_max_sites > SKUA_SITES_MAX)
 		return -EINVAL;
+	skua_site_init();
 	skua_ids_init(ktime_get_boottime_ns() + 1);
 	ret = find_tracepoints(thread_hooks, ARRAY_SIZE(thread_hooks));
 	if (ret)

@@ -7,17 +7,24 @@
  * reported again each time; the latest report of an address is the right one.
  *
  * The mapping count changes with every thread stack, the size of executable memory hardly ever. In a syscall entry, where
- * we may not sleep, only the latter is looked at; when a record is written, both. A change of either leads to a walk that
- * compares what is mapped with what was reported.
+ * we may not sleep, only the latter is looked at; when a record is written, both. What leaves the size as it was (a library
+ * that takes another's place) takes a syscall that makes memory executable or moves it: those are noted as they return,
+ * whichever thread makes them. Any sign of a change leads to a walk that compares what is mapped with what was reported.
  */
 
 #include <linux/dcache.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
+#include <linux/compat.h>
 #include <linux/hashtable.h>
 #include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/personality.h>
+#include <linux/shm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <asm/syscall.h>
+#include <asm/unistd.h>
 
 #include <skua/skua-trace.h>
 #include <wrapper/skua-mm.h>
@@ -28,6 +35,7 @@
 
 static DEFINE_HASHTABLE(processes, PROCESS_TABLE_BITS);
 static DEFINE_RAW_SPINLOCK(processes_lock);
+static atomic64_t last_epoch = ATOMIC64_INIT(0);
 
 /* Under processes_lock. An mm may be freed just before its last thread lets go of the entry; the tgid tells a new one apart. */
 static struct skua_process *find_current(void)
@@ -85,8 +93,59 @@ void skua_process_put(struct skua_process *process)
 	if (last)
 		hash_del(&process->node);
 	raw_spin_unlock_irqrestore(&processes_lock, flags);
-	if (last)
-		kfree_rcu(process, rcu);
+	if (!last)
+		return;
+	kfree(rcu_dereference_protected(process->ranges, true)); /* read only by threads that hold a reference */
+	kfree_rcu(process, rcu);
+}
+
+/* Whether a native syscall that returns may have made other memory executable than before. */
+static bool may_change_code(const struct skua_process *process, const struct pt_regs *regs, long nr)
+{
+	const struct skua_ranges *ranges;
+	bool implied = current->personality & READ_IMPLIES_EXEC;
+
+	switch (nr) {
+	case __NR_mmap:
+	case __NR_mprotect:
+	case __NR_pkey_mprotect:
+		return implied || (regs->dx & PROT_EXEC);
+	case __NR_shmat:
+		return implied || (regs->dx & SHM_EXEC);
+	case __NR_mremap:
+		ranges = rcu_dereference_sched(process->ranges);
+		return !ranges || skua_ranges_have(ranges, regs->di);
+	default:
+		return true;
+	}
+}
+
+/*
+ * At the exit of every thread's syscalls. Notes when the mappings may have changed in a way that the size of executable
+ * memory does not show. Of 32-bit calls only the number is looked at.
+ */
+void skua_process_changing(const struct pt_regs *regs)
+{
+	unsigned long nr = regs->orig_ax & ~__X32_SYSCALL_BIT;
+	const u64 low = BIT_ULL(__NR_mmap) | BIT_ULL(__NR_mprotect) | BIT_ULL(__NR_mremap) | BIT_ULL(__NR_shmat);
+	bool compat = in_compat_syscall() && !(regs->orig_ax & __X32_SYSCALL_BIT);
+	struct skua_process *process;
+	unsigned long flags;
+
+	if (unlikely(compat)) {
+		/* mmap, mprotect, ipc, mremap, mmap2, remap_file_pages, pkey_mprotect, shmat */
+		if (nr != 90 && nr != 125 && nr != 117 && nr != 163 && nr != 192 && nr != 257 && nr != 380 && nr != 397)
+			return;
+	} else if (likely(nr >= 64 || !(low >> nr & 1))) {
+		if (likely(nr != __NR_remap_file_pages && nr != __NR_pkey_mprotect))
+			return;
+	}
+	raw_spin_lock_irqsave(&processes_lock, flags);
+	hash_for_each_possible(processes, process, node, (unsigned long)current->mm) {
+		if (process->mm == current->mm && (compat || may_change_code(process, regs, nr)))
+			atomic_inc(&process->changes);
+	}
+	raw_spin_unlock_irqrestore(&processes_lock, flags);
 }
 
 /* The vDSO has no file but is executable, and calls the kernel; its name is the one that /proc/PID/maps shows. */
@@ -178,34 +237,54 @@ static bool take_locks(struct skua_process *process, struct mm_struct *mm, bool 
 	return true;
 }
 
+/* After the report, so that whoever sees the new ranges records after the mappings. The process's lock is held. */
+static void replace_ranges(struct skua_process *process, struct mm_struct *mm, bool same_files, gfp_t gfp)
+{
+	struct skua_ranges *old = rcu_dereference_protected(process->ranges, lockdep_is_held(&process->lock));
+
+	if (!same_files || !process->epoch)
+		process->epoch = atomic64_inc_return(&last_epoch);
+	rcu_assign_pointer(process->ranges, skua_ranges_take(mm, process->epoch, gfp));
+	if (old)
+		kfree_rcu(old, rcu);
+}
+
 /*
  * Reports the current process's mappings if a session runs and they are not known to be reported. When may_sleep is false
- * and a lock is taken, it is left to the next syscall.
+ * and a lock is taken, it is left to the next syscall. Returns whether what was reported is what is mapped.
  */
-void skua_process_report(struct skua_state *state, bool may_sleep)
+bool skua_process_report(struct skua_state *state, bool may_sleep)
 {
 	struct skua_process *process = state->process;
 	struct mm_struct *mm = current->mm;
 	u32 generation = READ_ONCE(skua_generation);
+	unsigned int changes;
 	u64 signature;
+	bool same_files;
 
 	if (!READ_ONCE(skua_sessions) || !process || process->mm != mm)
-		return;
+		return false;
+	changes = atomic_read(&process->changes);
 	if (READ_ONCE(process->generation) == generation &&
+	    READ_ONCE(process->changes_seen) == changes &&
 	    READ_ONCE(process->exec_vm) == READ_ONCE(mm->exec_vm) &&
 	    (!may_sleep || READ_ONCE(process->map_count) == READ_ONCE(mm->map_count)))
-		return;
+		return true;
 	if (!take_locks(process, mm, may_sleep)) {
 		skua_count(mappings_postponed);
-		return;
+		return false;
 	}
 	signature = mappings_signature(mm);
-	if (process->generation != generation || process->signature != signature)
+	same_files = process->signature == signature;
+	if (process->generation != generation || !same_files)
 		report_all(state, mm);
+	replace_ranges(process, mm, same_files, may_sleep ? GFP_KERNEL : GFP_ATOMIC);
 	process->signature = signature;
+	WRITE_ONCE(process->changes_seen, changes);
 	WRITE_ONCE(process->exec_vm, mm->exec_vm);
 	WRITE_ONCE(process->map_count, mm->map_count);
 	WRITE_ONCE(process->generation, generation);
 	mmap_read_unlock(mm);
 	mutex_unlock(&process->lock);
+	return true;
 }

@@ -3,7 +3,12 @@
  * skua-stack.c
  *
  * User registers and a piece of the user stack, taken at syscall entry without ever faulting: a page that is not there is
- * not brought in, the piece is short instead.
+ * not brought in, the piece is short instead. The call site stands in front, so that a reference to it is the beginning of
+ * its definition:
+ *
+ *	scratch: │ site │ ip sp bp bx r12 r13 r14 r15 │ stack from sp up … │
+ *	         └─ reference ─┘
+ *	         └─ definition ───────────────────────────────────────────┘
  */
 
 #include <linux/mm.h>
@@ -29,13 +34,29 @@ static size_t wanted(const struct mm_struct *mm, unsigned long sp)
 	return end > sp ? min_t(size_t, bytes, end - sp) : bytes;
 }
 
+/* The call site of what was just taken, 0 when there is none. Preemption is off, and RCU waits for it. */
+static u64 site_taken(const struct skua_state *state)
+{
+	const struct skua_ranges *ranges;
+
+	if (!skua_sites_wanted() || !state->mappings_known || !state->process)
+		return 0;
+	ranges = rcu_dereference_sched(state->process->ranges);
+	if (!ranges)
+		return 0;
+	return skua_site_of(ranges, (const u64 *)(state->scratch + SKUA_SITE_BYTES), state->stack_bytes - SKUA_SITE_BYTES);
+}
+
 void skua_stack_take(struct skua_state *state)
 {
 	const struct pt_regs *regs = task_pt_regs(current);
 	unsigned long sp = regs->sp;
 	size_t bytes, left;
-	u64 *out = (u64 *)state->scratch;
+	u64 *site = (u64 *)state->scratch;
+	u64 *out = site + 1;
+	u8 *piece = state->scratch + SKUA_SITE_BYTES + SKUA_REGS_BYTES;
 
+	*site = 0;
 	out[0] = regs->ip;
 	out[1] = sp;
 	out[2] = regs->bp;
@@ -47,14 +68,14 @@ void skua_stack_take(struct skua_state *state)
 	BUILD_BUG_ON(SKUA_REGS_COUNT * sizeof(u64) != SKUA_REGS_BYTES);
 
 	if (!current->mm) {
-		state->stack_bytes = SKUA_REGS_BYTES;
+		state->stack_bytes = SKUA_SITE_BYTES + SKUA_REGS_BYTES;
 		return;
 	}
 	bytes = wanted(current->mm, sp);
 	left = bytes;
 	pagefault_disable();
 	if (access_ok((const void __user *)sp, bytes))
-		left = __copy_from_user_inatomic(state->scratch + SKUA_REGS_BYTES, (const void __user *)sp, bytes);
+		left = __copy_from_user_inatomic(piece, (const void __user *)sp, bytes);
 	pagefault_enable();
 	if (left) {
 		state->stack_short = true;
@@ -63,5 +84,6 @@ void skua_stack_take(struct skua_state *state)
 		else
 			skua_count(stack_short);
 	}
-	state->stack_bytes = SKUA_REGS_BYTES + bytes - left;
+	state->stack_bytes = SKUA_SITE_BYTES + SKUA_REGS_BYTES + bytes - left;
+	*site = site_taken(state);
 }

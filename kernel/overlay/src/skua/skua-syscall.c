@@ -57,11 +57,12 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	state->hook_generation = READ_ONCE(skua_hook_generation);
 	state->stack_bytes = SKUA_STACK_NOT_TAKEN;
 	state->stack_short = false;
+	state->mappings_known = false;
 	barrier();
 	WRITE_ONCE(state->syscall, take_id(state));
 	skua_write_end(state);
 	skua_count(syscalls);
-	skua_process_report(state, false);
+	state->mappings_known = skua_process_report(state, false);
 	skua_fd_report(state, regs, nr);
 }
 
@@ -69,6 +70,7 @@ void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
 {
 	struct skua_state *state = skua_state_current();
 
+	skua_process_changing(regs);
 	if (likely(!state))
 		return;
 	WRITE_ONCE(state->syscall, 0);
@@ -167,19 +169,47 @@ void skua_current_values(struct skua_values *values)
 EXPORT_SYMBOL_GPL(skua_current_values);
 
 /*
- * Registers and user stack of the current thread's syscall, taken once and shared by all sessions. To be called only for
- * the event of a syscall's entry.
+ * Registers and user stack of the current thread's syscall are taken once and shared by all sessions; which of them get
+ * a reference is decided for each event. To be called only for the event of a syscall's entry; preemption is off.
  */
-const u8 *skua_entry_stack(size_t *bytes)
+size_t skua_entry_stack_size(struct skua_sites *sites)
 {
 	struct skua_state *state = skua_state_current();
+	u64 site;
 
-	*bytes = 0;
 	if (!state || !skua_in_syscall(state))
-		return NULL;
+		return 0;
 	if (state->stack_bytes == SKUA_STACK_NOT_TAKEN)
 		skua_stack_take(state);
-	*bytes = state->stack_bytes;
-	return state->scratch;
+	site = *(const u64 *)state->scratch;
+	state->stack_sent = state->stack_bytes;
+	if (site && sites && skua_sites_have(sites, site))
+		state->stack_sent = SKUA_SITE_BYTES;
+	return state->stack_sent;
+}
+EXPORT_SYMBOL_GPL(skua_entry_stack_size);
+
+const u8 *skua_entry_stack(size_t *bytes)
+{
+	const struct skua_state *state = skua_state_current();
+
+	*bytes = state && skua_in_syscall(state) ? state->stack_sent : 0;
+	return *bytes ? state->scratch : NULL;
 }
 EXPORT_SYMBOL_GPL(skua_entry_stack);
+
+void skua_entry_stack_recorded(struct skua_sites *sites)
+{
+	const struct skua_state *state = skua_state_current();
+	u64 site = *(const u64 *)state->scratch;
+
+	if (state->stack_sent == SKUA_SITE_BYTES) {
+		skua_count(sites_known);
+	} else if (!site || !sites) {
+		skua_count(sites_none);
+	} else {
+		skua_sites_add(sites, site);
+		skua_count(sites_new);
+	}
+}
+EXPORT_SYMBOL_GPL(skua_entry_stack_recorded);

@@ -1,0 +1,107 @@
+import { SKUA } from '../../common/model/abi';
+import { ATTR, type Attributes } from '../../common/model/span';
+import { sourceAttributes } from './attributes';
+import type { StackSample, SymbolizedStack } from './types';
+
+/**
+ * More than a session of the kernel module remembers (at most 65 536), because the two forget differently: the module evicts at
+ * random, this forgets what was not used for longest. With twice as many, next to nothing that the module still refers to is gone.
+ */
+const MAX_SITES = 131_072;
+
+const DEFINITION_MIN_BYTES = SKUA.SITE_BYTES + SKUA.REGS_BYTES;
+
+const unknown = (reason: string): Attributes => ({ [ATTR.sourceUnknown]: reason });
+/** Reason: the definition was dropped on its way, by a full buffer or with a packet. */
+export const STACK_LOST = 'stack-lost';
+const LOST = unknown(STACK_LOST);
+/** The stack was unwound by something that a site does not cover, so that only the call that it was recorded for has it. */
+const NOT_SHARED = unknown('stack-not-shared');
+const NO_STACK = unknown('no-stack');
+
+/** The context field `skua_stack` of a syscall entry: docs/kernel-abi.md. */
+export type RecordedStack =
+  | { readonly kind: 'reference'; readonly site: bigint }
+  /** Site 0: nothing will refer to it. `bytes`: registers and stack. */
+  | { readonly kind: 'definition'; readonly site: bigint; readonly bytes: Uint8Array }
+  | { readonly kind: 'malformed' };
+
+export function recordedStack(field: Uint8Array): RecordedStack {
+  const whole = field.length >= DEFINITION_MIN_BYTES;
+  if (!whole && field.length !== SKUA.SITE_BYTES) return { kind: 'malformed' };
+  const site = new DataView(field.buffer, field.byteOffset).getBigUint64(0, true);
+  return whole
+    ? { kind: 'definition', site, bytes: field.subarray(SKUA.SITE_BYTES) }
+    : { kind: 'reference', site };
+}
+
+/**
+ * Answers recorded stacks with the attributes of their source line. A definition is symbolized, once; a reference gets what its
+ * definition got. To be asked in the order of the kernel's events.
+ *
+ *   definition 7 │ definition 9 │ reference 7 │ reference 8       →  symbolize(7, 9)
+ *   lines of 7   │ lines of 9   │ lines of 7  │ stack-lost
+ */
+export class CallSites {
+  /** Least recently used first. A promise until the symbolizer has answered. */
+  private readonly sites = new Map<bigint, Attributes | Promise<Attributes>>();
+
+  constructor(
+    private readonly symbolize: (samples: readonly StackSample[]) => Promise<readonly SymbolizedStack[]>,
+    private readonly capacity = MAX_SITES,
+  ) {}
+
+  /** One answer for each sample, in order; `bytes` of a sample is the field as recorded. Rejects when the symbolizer does. */
+  async resolve(samples: readonly StackSample[]): Promise<readonly Attributes[]> {
+    const stacks = samples.map(({ bytes }) => recordedStack(bytes));
+    const wanted = stacks.flatMap((stack, index) =>
+      stack.kind === 'definition' ? [{ pid: samples[index]?.pid ?? 0, bytes: stack.bytes }] : [],
+    );
+    const symbolized = this.symbolize(wanted);
+    let next = 0;
+    const answers = stacks.map((stack): Attributes | Promise<Attributes> => {
+      switch (stack.kind) {
+        case 'malformed':
+          return NO_STACK;
+        case 'reference':
+          return this.recall(stack.site);
+        case 'definition': {
+          const at = next++;
+          return this.define(
+            stack.site,
+            symbolized.then((all) => all[at]),
+          );
+        }
+      }
+    });
+    return Promise.all(answers);
+  }
+
+  private recall(site: bigint): Attributes | Promise<Attributes> {
+    const known = this.sites.get(site);
+    if (known === undefined) return LOST;
+    this.sites.delete(site);
+    this.sites.set(site, known);
+    return known;
+  }
+
+  /** Returns the answer for the definition itself; what references get is remembered. */
+  private define(site: bigint, stack: Promise<SymbolizedStack | undefined>): Promise<Attributes> {
+    const own = stack.then((found) => (found === undefined ? NO_STACK : sourceAttributes(found)));
+    if (site === 0n) return own;
+    const shared = Promise.all([stack, own]).then(([found, attributes]) =>
+      found?.reusable === true ? attributes : NOT_SHARED,
+    );
+    this.sites.delete(site);
+    this.sites.set(site, shared);
+    shared.then(
+      (attributes) => {
+        if (this.sites.get(site) === shared) this.sites.set(site, attributes);
+      },
+      () => undefined, // Whoever asked for the definition is told.
+    );
+    const oldest = this.sites.keys().next();
+    if (this.sites.size > this.capacity && oldest.done !== true) this.sites.delete(oldest.value);
+    return own;
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * Call sites on a real kernel: two sessions record the same system calls, one with a table of call sites, one without. For every
+ * call the lines and the whole stack must be equal, and right.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CtfEvent } from '../../common/ctf/types';
+import { ATTR, type Attributes } from '../../common/model/span';
+import { openCtfFolder } from '../../remote-agent/live/folder';
+import { KernelSpans } from '../../remote-agent/spans/kernelSpans';
+import { CallSites, recordedStack } from '../../remote-agent/symbols/callSites';
+import { Symbolizer } from '../../remote-agent/symbols/symbolizer';
+import { openGuest, quote, REPOSITORY, runLocal, type Guest } from './guest';
+import { moduleFolders } from './modules';
+
+const LINE_BASE = 1_000_000;
+const NO_LINE_BASE = 2_000_000;
+const PROGRAMS = '/root/vm';
+
+let guest: Guest;
+let folder: string;
+
+/** What one session says of the calls, by syscall id, in the order of their entries. */
+interface Recorded {
+  readonly calls: ReadonlyMap<bigint, { readonly fd: number; readonly attributes: Attributes }>;
+  readonly definitions: number;
+  readonly references: number;
+  readonly lost: number;
+  readonly stackBytes: number;
+}
+
+async function table(entries: number): Promise<void> {
+  await guest.must(`echo ${entries} > /sys/module/skua/parameters/skua_sites`);
+}
+
+async function counters(): Promise<ReadonlyMap<string, number>> {
+  const lines = (await guest.must('cat /proc/skua/stats')).trim().split('\n');
+  return new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
+}
+
+/** Records a shell command in sessions with tables of these sizes at the same time; returns their folders here. */
+async function record(sizes: readonly number[], command: string): Promise<readonly string[]> {
+  const names = sizes.map((size, index) => `skua-sites-${index}-${size}`);
+  for (const [index, name] of names.entries()) {
+    await guest.must(
+      `rm -rf /root/${name}; lttng -q create ${name} -o /root/${name}
+       lttng -q enable-channel -s ${name} -k c --subbuf-size=4M --num-subbuf=8
+       lttng -q add-context -s ${name} -k -c c -t vpid -t vtid -t procname
+       lttng -q enable-event -s ${name} -k -c c --syscall close,execve,exit_group
+       lttng -q enable-event -s ${name} -k -c c skua_mapping`,
+    );
+    await table(sizes[index] ?? 0);
+    await guest.must(`lttng -q start ${name}`);
+  }
+  try {
+    await guest.must(`cd ${PROGRAMS} && ${command}`);
+  } finally {
+    for (const name of names) await guest.must(`lttng -q destroy ${name}`);
+    await table(8192);
+  }
+  return Promise.all(
+    names.map(async (name) => {
+      const local = join(folder, name);
+      await download(`/root/${name}/kernel`, local);
+      return local;
+    }),
+  );
+}
+
+/** A folder, or the file of that path, of the guest. */
+async function download(remote: string, local: string): Promise<void> {
+  rmSync(local, { recursive: true, force: true });
+  mkdirSync(local, { recursive: true });
+  const encoded = await guest.must(`tar -C ${quote(remote)} --dereference -czf - . | base64 -w0`);
+  await runLocal('tar', ['-C', local, '-xzf', '-'], Buffer.from(encoded, 'base64'));
+}
+
+/** The guest's files as far as they are mapped by the programs: what the symbolizer reads, below another root. */
+async function downloadModules(trace: string): Promise<string> {
+  const root = join(folder, 'root');
+  const paths = new Set<string>();
+  for (const event of events(trace)) {
+    const path = event.fields['path'];
+    if (event.name === 'skua_mapping' && typeof path === 'string' && path.startsWith('/')) paths.add(path);
+  }
+  mkdirSync(root, { recursive: true });
+  const list = [...paths].map((path) => quote(path.slice(1))).join(' ');
+  const encoded = await guest.must(`tar -C / --dereference -czf - ${list} | base64 -w0`);
+  await runLocal('tar', ['-C', root, '-xzf', '-'], Buffer.from(encoded, 'base64'));
+  return root;
+}
+
+function* events(trace: string): Generator<CtfEvent> {
+  const ctf = openCtfFolder(trace);
+  try {
+    for (const batch of ctf.batches()) for (const item of batch) if (item.kind === 'event') yield item;
+  } finally {
+    ctf.dispose();
+  }
+}
+
+/** Through the agent's own stages up to the attributes of each call. */
+async function read(trace: string, root: string): Promise<Recorded> {
+  const symbolizer = new Symbolizer({
+    helper: join(REPOSITORY, 'out/native/skua-symbols'),
+    queueBytes: 2 ** 30,
+  });
+  const sites = new CallSites((samples) => symbolizer.symbolize(samples));
+  const fds = new Map<bigint, number>();
+  const answers = new Map<bigint, Promise<readonly Attributes[]>>();
+  const seen = { definitions: 0, references: 0, stackBytes: 0, lost: 0 };
+  const kernel = new KernelSpans((output) => {
+    if (output.kind === 'mapping') {
+      const { mapping } = output;
+      // The inode and the folder are the guest's; the file is the same.
+      const path = mapping.path.startsWith('/') ? join(root, mapping.path) : mapping.path;
+      symbolizer.mapping(output.pid, { ...mapping, ino: 0n, path });
+    } else if (output.kind === 'exec') {
+      symbolizer.exec(output.pid);
+    } else if (output.kind === 'sample') {
+      if (!fds.has(output.id)) return;
+      const stack = recordedStack(output.stack);
+      if (stack.kind === 'definition') seen.definitions += 1;
+      else seen.references += 1;
+      seen.stackBytes += output.stack.length;
+      answers.set(output.id, sites.resolve([{ pid: output.pid, bytes: output.stack }]));
+    }
+  });
+  const ctf = openCtfFolder(trace);
+  for (const batch of ctf.batches()) {
+    for (const item of batch) {
+      if (item.kind !== 'event') seen.lost += 1;
+      else if (item.name === 'syscall_entry_close') {
+        const fd = Number(item.fields['fd']);
+        if (fd >= LINE_BASE) fds.set(item.context['skua_syscall'] as bigint, fd);
+      }
+      kernel.item(item);
+    }
+  }
+  ctf.dispose();
+  const calls = new Map<bigint, { fd: number; attributes: Attributes }>();
+  for (const [id, answer] of answers)
+    calls.set(id, { fd: fds.get(id) ?? 0, attributes: (await answer)[0] ?? {} });
+  await symbolizer.dispose();
+  return { calls, ...seen };
+}
+
+beforeAll(async () => {
+  const { skua } = await moduleFolders();
+  folder = mkdtempSync(join(tmpdir(), 'skua-callsites-'));
+  execFileSync('bash', [join(REPOSITORY, 'tools/build-native.sh'), '--out', join(REPOSITORY, 'out/native')]);
+  guest = await openGuest();
+  await guest.upload(join(REPOSITORY, 'test/vm/guest'), PROGRAMS);
+  await guest.upload(join(REPOSITORY, 'kernel/include'), `${PROGRAMS}/abi`);
+  // The same program and library once more with other lines at the same addresses. Static: these do not move either.
+  await guest.must(`cd ${PROGRAMS} && cp abi/skua_abi.h .
+    cc="gcc -O2 -g -Wall -Wextra -Werror -pthread"
+    sed '1i\\\\n\\n\\n\\n\\n\\n\\n' callsites_library.c > shifted_library.c
+    sed '1i\\\\n\\n\\n\\n\\n\\n\\n' callsites.c > shifted.c
+    $cc -o callsites callsites.c
+    $cc -fno-omit-frame-pointer -o framed callsites.c
+    $cc -shared -fPIC -o libone.so callsites_library.c
+    $cc -shared -fPIC -o libtwo.so shifted_library.c
+    $cc -Wno-error -static -no-pie -fno-pie -o static callsites.c 2>/dev/null
+    $cc -Wno-error -static -no-pie -fno-pie -o shifted shifted.c 2>/dev/null`);
+  await guest.upload(skua, '/root/skua');
+  await guest.must(`${PROGRAMS}/modules.sh load /root/skua gid=0`);
+});
+
+afterAll(async () => {
+  await guest.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('call sites', () => {
+  it('give every call the stack and the line that it has without them', async () => {
+    const before = await counters();
+    const [withTable, without] = await record(
+      [8192, 0],
+      './callsites 12 ./libone.so ./libtwo.so 2> loaded; ./framed 4; ./static 4; ./shifted 4',
+    );
+    const after = await counters();
+    if (withTable === undefined || without === undefined) throw new Error('not recorded');
+    const root = await downloadModules(without);
+    const full = await read(without, root);
+    const table = await read(withTable, root);
+
+    expect([full.lost, table.lost]).toEqual([0, 0]);
+    expect(full.references).toBe(0);
+    expect(full.calls.size).toBeGreaterThan(1000);
+    expect([...table.calls.keys()]).toEqual([...full.calls.keys()]);
+    const differing = [...full.calls].filter(
+      ([id, call]) => JSON.stringify(table.calls.get(id)?.attributes) !== JSON.stringify(call.attributes),
+    );
+    expect(differing.map(([id, call]) => [call, table.calls.get(id)])).toEqual([]);
+
+    const wrong = [...full.calls.values()].filter(({ fd, attributes }) =>
+      fd >= NO_LINE_BASE
+        ? attributes[ATTR.codeLine] !== undefined
+        : attributes[ATTR.codeLine] !== fd - LINE_BASE,
+    );
+    expect(wrong).toEqual([]);
+    // The libraries did take each other's place, or there was nothing to confuse.
+    const places = (await guest.must(`cat ${PROGRAMS}/loaded`)).trim().split('\n');
+    const addresses = new Set(places.map((line) => line.split(' at ')[1]));
+    expect(places.length).toBe(20);
+    expect(addresses.size).toBeLessThan(3);
+
+    const grown = (name: string): number => (after.get(name) ?? 0) - (before.get(name) ?? 0);
+    expect(grown('sites_new')).toBeGreaterThanOrEqual(table.definitions);
+    expect(grown('sites_known')).toBeGreaterThanOrEqual(table.references);
+    expect(grown('sites_none')).toBeGreaterThanOrEqual(full.definitions);
+    expect(grown('sites_evicted')).toBe(0);
+    console.log(
+      `${String(full.calls.size)} calls, ${String(table.references)} by reference; stack bytes a call: ` +
+        `${(table.stackBytes / table.calls.size).toFixed(0)} with the table, ${(full.stackBytes / full.calls.size).toFixed(0)} without`,
+    );
+    // This program does all it can to differ; a loop of the same call refers but for the first time.
+    expect(table.references).toBeGreaterThan(table.definitions);
+  });
+
+  it('stay right when the table is far too small: what is evicted is sent again, and counted', async () => {
+    const before = await counters();
+    const [small, without] = await record([8, 0], './callsites 3');
+    const after = await counters();
+    if (small === undefined || without === undefined) throw new Error('not recorded');
+    const root = await downloadModules(without);
+    const [tiny, full] = [await read(small, root), await read(without, root)];
+    expect([...tiny.calls]).toEqual([...full.calls]);
+    expect((after.get('sites_evicted') ?? 0) - (before.get('sites_evicted') ?? 0)).toBeGreaterThan(100);
+  });
+});
