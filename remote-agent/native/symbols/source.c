@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which frame of a stack is "the source line of the system call"? The innermost one that is the program's
- * own: not a system library, with debug information, not in a system header. Three ways in which that would
+ * own: not a system library, with debug information, not in a system header. Four ways in which that would
  * be wrong are recognised, and give no line instead: the compiler gives no line there (line 0); a signal
  * frame lies between (the interrupted code called nothing); a tail call has removed the frame that did call
- * (see tailcall.c).
+ * (see tailcall.c); the compiler has merged the call with one of another line (see merged.c).
  */
 #include <string.h>
 #include "symbols.h"
@@ -35,17 +35,28 @@ static void insert_chain(struct unwound *stack, unsigned at, const struct edge *
 	stack->count += count;
 }
 
+static bool is_merged(struct location *location)
+{
+	if (!location->merged_tried) {
+		location->merged_tried = true;
+		location->merged = call_may_be_merged(location->module, location->vaddr);
+	}
+	return location->merged;
+}
+
 static void choose(const struct unwound *stack, unsigned at, struct source *out)
 {
-	const struct location *location = stack->frames[at].location;
+	struct location *location = stack->frames[at].location;
 
 	for (unsigned i = 0; i < location->frame_count; i++) {
 		if (frame_is_foreign(location, &location->frames[i]))
 			continue;
-		if (location->frames[i].line > 0)
-			*out = (struct source){.known = true, .frame = at, .inlined = i};
-		else
+		if (location->frames[i].line <= 0)
 			*out = (struct source){.reason = "no-line"};
+		else if (is_merged(location))
+			*out = (struct source){.reason = "merged-call"};
+		else
+			*out = (struct source){.known = true, .frame = at, .inlined = i};
 		return;
 	}
 }

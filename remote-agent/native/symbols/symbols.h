@@ -179,6 +179,7 @@ struct location {
 	unsigned id; /* 0 until it has been sent */
 	bool has_debug_info;
 	bool signal_frame, row_tried;
+	bool merged, merged_tried;
 	Dwarf_Frame *row;
 	Dwarf_Addr row_bias;
 	struct frame *frames; /* innermost first; always at least one */
@@ -301,6 +302,29 @@ struct branch decode_call(struct module *module, uint64_t end);
 struct branch decode_jump(struct module *module, uint64_t end);
 /* Decodes the jump that begins at `start`; returns BRANCH_NONE when it is not one. */
 struct branch decode_jump_at(struct module *module, uint64_t start);
+
+/* ---- instruction.c ---- */
+
+enum flow {
+	FLOW_ON,
+	FLOW_CALL,
+	FLOW_JUMP,   /* to `target` */
+	FLOW_BRANCH, /* to `target`, or on */
+	FLOW_END,    /* return, jump through a pointer, trap */
+};
+struct instruction {
+	unsigned length;
+	enum flow flow;
+	uint64_t target;
+	int written; /* hardware number of the general register that it writes, -1 when none or not known */
+};
+/* False when the bytes are no instruction of 64-bit mode. */
+bool decode_instruction(const unsigned char *bytes, size_t left, uint64_t address, struct instruction *out);
+
+/* ---- merged.c ---- */
+
+/* May the call, jump or syscall at vaddr (any byte of it) stand for calls on several lines, which the compiler has merged? */
+bool call_may_be_merged(struct module *module, uint64_t vaddr);
 
 /* ---- tailsites.c ---- */
 
