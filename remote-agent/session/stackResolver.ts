@@ -13,7 +13,13 @@ export function stackResolver(
     log('warn', `The helper ${helper} is missing: there will be no source lines.`);
     return undefined;
   }
-  const symbolizer = new Symbolizer({ helper, log });
+  const symbolizer = new Symbolizer({
+    helper,
+    log,
+    changed: (paths) => {
+      sites.changed(paths);
+    },
+  });
   const sites = new CallSites((samples) => symbolizer.symbolize(samples));
   return {
     mapping: (pid, mapping) => {

@@ -87,6 +87,20 @@ describe('CallSites', () => {
     expect(lines(await sites.resolve([sample(1n), sample(2n), sample(3n)]))).toEqual([10, 'stack-lost', 30]);
   });
 
+  it('claims nothing more of code in files that have changed', async () => {
+    const { symbolize } = solver();
+    const sites = new CallSites(async (samples) =>
+      (await symbolize(samples)).map((stack) => ({
+        ...stack,
+        frames: stack.frames.map((f) => ({ ...f, module: `/lib${String(f.line)}.so` })),
+      })),
+    );
+    await sites.resolve([sample(1n, 10), sample(2n, 20)]);
+    sites.changed(['/lib10.so', '/other.so']);
+    expect(lines(await sites.resolve([sample(1n), sample(2n)]))).toEqual(['module-changed', 20]);
+    expect(lines(await sites.resolve([sample(1n, 10), sample(1n)]))).toEqual([10, 10]);
+  });
+
   it('answers what is no recorded stack as none, and leaves the others their order', async () => {
     const sites = new CallSites(solver().symbolize);
     const bad = { pid: 7, bytes: new Uint8Array(20) };

@@ -19,6 +19,15 @@ const LOST = unknown(STACK_LOST);
 const NOT_SHARED = unknown('stack-not-shared');
 const NO_STACK = unknown('no-stack');
 
+const CHANGED = unknown('module-changed');
+
+interface Site {
+  /** A promise until the symbolizer has answered. */
+  attributes: Attributes | Promise<Attributes>;
+  /** Files that its frames are in. */
+  modules: readonly string[];
+}
+
 /** The context field `skua_stack` of a syscall entry: docs/kernel-abi.md. */
 export type RecordedStack =
   | { readonly kind: 'reference'; readonly site: bigint }
@@ -43,8 +52,8 @@ export function recordedStack(field: Uint8Array): RecordedStack {
  *   lines of 7   │ lines of 9   │ lines of 7  │ stack-lost
  */
 export class CallSites {
-  /** Least recently used first. A promise until the symbolizer has answered. */
-  private readonly sites = new Map<bigint, Attributes | Promise<Attributes>>();
+  /** Least recently used first. */
+  private readonly sites = new Map<bigint, Site>();
 
   constructor(
     private readonly symbolize: (samples: readonly StackSample[]) => Promise<readonly SymbolizedStack[]>,
@@ -58,6 +67,7 @@ export class CallSites {
       stack.kind === 'definition' ? [{ pid: samples[index]?.pid ?? 0, bytes: stack.bytes }] : [],
     );
     const symbolized = this.symbolize(wanted);
+    symbolized.catch(() => undefined); // Told to those who wait for a stack; without any, nobody does.
     let next = 0;
     const answers = stacks.map((stack): Attributes | Promise<Attributes> => {
       switch (stack.kind) {
@@ -82,24 +92,30 @@ export class CallSites {
     if (known === undefined) return LOST;
     this.sites.delete(site);
     this.sites.set(site, known);
-    return known;
+    return known.attributes;
+  }
+
+  /** These files are not what was mapped any more: nothing that was known of code in them is right for later calls. */
+  changed(paths: readonly string[]): void {
+    const changed = new Set(paths);
+    for (const site of this.sites.values()) {
+      if (site.modules.some((module) => changed.has(module))) site.attributes = CHANGED;
+    }
   }
 
   /** Returns the answer for the definition itself; what references get is remembered. */
   private define(site: bigint, stack: Promise<SymbolizedStack | undefined>): Promise<Attributes> {
     const own = stack.then((found) => (found === undefined ? NO_STACK : sourceAttributes(found)));
     if (site === 0n) return own;
-    const shared = Promise.all([stack, own]).then(([found, attributes]) =>
-      found?.reusable === true ? attributes : NOT_SHARED,
-    );
+    const attributes = Promise.all([stack, own]).then(([found, mine]) => {
+      entry.modules = [...new Set(found?.frames.flatMap((frame) => frame.module ?? []))];
+      entry.attributes = found?.reusable === true ? mine : NOT_SHARED;
+      return entry.attributes;
+    });
+    attributes.catch(() => undefined); // Whoever asked for the definition is told.
+    const entry: Site = { attributes, modules: [] };
     this.sites.delete(site);
-    this.sites.set(site, shared);
-    shared.then(
-      (attributes) => {
-        if (this.sites.get(site) === shared) this.sites.set(site, attributes);
-      },
-      () => undefined, // Whoever asked for the definition is told.
-    );
+    this.sites.set(site, entry);
     const oldest = this.sites.keys().next();
     if (this.sites.size > this.capacity && oldest.done !== true) this.sites.delete(oldest.value);
     return own;

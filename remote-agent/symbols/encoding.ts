@@ -127,6 +127,8 @@ export interface HelperLocation {
 
 export interface HelperAnswer {
   readonly batch: number;
+  /** Files that were found changed since the last answer. */
+  readonly changed?: readonly string[];
   /** Locations that were not in an earlier answer of the same helper process. */
   readonly locations: readonly HelperLocation[];
   readonly stacks: readonly {

@@ -21,6 +21,8 @@ export interface SymbolizerOptions {
   /** Path of the program `skua-symbols`. */
   readonly helper: string;
   readonly log?: (level: 'debug' | 'warn', message: string) => void;
+  /** Told of files that are not what was mapped any more: what was answered about code in them holds no longer. */
+  readonly changed?: (paths: readonly string[]) => void;
   /** Stack bytes that may wait for the helper; beyond it stacks are answered `queue-full` at once. Default 64 MiB. */
   readonly queueBytes?: number;
   /** A helper that has not answered a batch by then is taken for hung and replaced, milliseconds. Default 60 000. */
@@ -47,6 +49,8 @@ interface Running {
 /** As many as the helper keeps: processes end without anybody saying so. */
 const MAX_PROCESSES = 4096;
 
+const LOOK_EVERY_MS = 1000;
+
 /** Bytes of one `symbolize` request; longer batches are split. */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
@@ -60,6 +64,7 @@ export class Symbolizer implements Disposable {
   private nextBatch = 1;
   private queuedBytes = 0;
   private disposed = false;
+  private askedMs = 0;
   /** A helper that fails before its greeting will not do better the next time. */
   private broken: SkuaError | undefined;
   /** In order of arrival: what a new helper has to be told. */
@@ -87,11 +92,15 @@ export class Symbolizer implements Disposable {
   }
 
   /**
-   * One stack for each sample, in the same order. What cannot be known is said in the stack.
+   * One stack for each sample, in the same order. What cannot be known is said in the stack. Asked for nothing, it has the helper look
+   * at the files, as every question does; at most once a second.
    * Rejects with SkuaError `symbols-failed` when the helper is missing or does not run at all.
    */
   async symbolize(samples: readonly StackSample[]): Promise<readonly SymbolizedStack[]> {
-    if (samples.length === 0) return [];
+    if (samples.length === 0) {
+      if (this.running !== undefined && Date.now() - this.askedMs >= LOOK_EVERY_MS) await this.submit([]);
+      return [];
+    }
     const parts = split(samples);
     const stacks = await Promise.all(parts.map((part) => this.submit(part)));
     return stacks.flat();
@@ -126,6 +135,7 @@ export class Symbolizer implements Disposable {
       const id = this.nextBatch;
       this.nextBatch = (this.nextBatch + 1) % 2 ** 32;
       this.queuedBytes += bytes;
+      this.askedMs = Date.now();
       running.batches.set(id, { samples, bytes, resolve, reject });
       this.watch(running, false);
       running.child.stdin.write(encodeSymbolize(id, samples));
@@ -196,6 +206,7 @@ export class Symbolizer implements Disposable {
       return;
     }
     const answer = message as HelperAnswer;
+    if (answer.changed !== undefined) this.options.changed?.(answer.changed);
     const stacks = running.table.resolve(answer);
     const batch = running.batches.get(answer.batch);
     if (batch?.samples.length !== stacks.length) throw new Error('an answer that fits no question');

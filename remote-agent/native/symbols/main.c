@@ -182,6 +182,20 @@ static void symbolize(uint32_t pid, const unsigned char *bytes, size_t size, str
 	put_stack(text, news, &unwound, &source);
 }
 
+/* The files that were found rewritten since the last answer, if any. */
+static void put_changed(struct text *text)
+{
+	const char *path, *before = ",\"changed\":[";
+
+	while ((path = modules_next_stale())) {
+		text_printf(text, "%s", before);
+		text_json_string(text, path);
+		before = ",";
+	}
+	if (before[1] == '\0')
+		text_printf(text, "]");
+}
+
 static void handle_symbolize(struct reader *reader)
 {
 	uint32_t batch = take_u32(reader), count = take_u32(reader);
@@ -200,7 +214,9 @@ static void handle_symbolize(struct reader *reader)
 	text_add(&answer, news.data ? news.data : "", news.length);
 	text_printf(&answer, "],\"stacks\":[");
 	text_add(&answer, stacks.data ? stacks.data : "", stacks.length);
-	text_printf(&answer, "]}");
+	text_printf(&answer, "]");
+	put_changed(&answer);
+	text_printf(&answer, "}");
 	write_answer(&answer);
 	free(stacks.data);
 	free(news.data);

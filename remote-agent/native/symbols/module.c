@@ -292,6 +292,17 @@ void modules_check(void)
 	}
 }
 
+const char *modules_next_stale(void)
+{
+	for (struct module *module = modules; module; module = module->next) {
+		if (module->stale && !module->stale_named) {
+			module->stale_named = true;
+			return module->path;
+		}
+	}
+	return NULL;
+}
+
 bool module_vaddr(const struct module *module, uint64_t file_offset, uint64_t *vaddr)
 {
 	for (size_t i = 0; i < module->load_count; i++) {

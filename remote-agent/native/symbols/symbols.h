@@ -97,6 +97,7 @@ struct module {
 	bool system; /* belongs to the system library set: never "the program's code" */
 	unsigned references;
 	bool stale; /* rewritten in place since it was opened: nothing about it can be trusted */
+	bool stale_named;
 
 	Dwfl *dwfl;
 	Dwfl_Module *mod;
@@ -128,6 +129,8 @@ enum module_error module_get(const char *path, uint64_t ino, struct module **out
 void module_put(struct module *module);
 /* Looks, at most once a second, whether files were rewritten in place since they were opened. */
 void modules_check(void);
+/* The path of a module that was found rewritten and has not been named yet; NULL when there is none. */
+const char *modules_next_stale(void);
 /* Absolute path independent: file offset → vaddr within an executable segment. */
 bool module_vaddr(const struct module *module, uint64_t file_offset, uint64_t *vaddr);
 bool module_is_code(const struct module *module, uint64_t vaddr);
