@@ -396,7 +396,8 @@ export class TraceSession {
       notes.push(
         `${lost} system calls have no source line: their stack was recorded with an earlier call that was lost. Larger buffers ("subbufferBytes") keep it.`,
       );
-    if (skipped > 0) notes.push(`${skipped} system calls have no source line: too many were waiting for one.`);
+    if (skipped > 0)
+      notes.push(`${skipped} system calls have no source line: too many were waiting for one.`);
     if (this.deps.resolver === undefined)
       notes.push('The helper skua-symbols is missing on the target: no source lines.');
     return {

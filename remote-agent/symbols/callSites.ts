@@ -84,7 +84,7 @@ export class CallSites {
         }
       }
     });
-    return Promise.all(answers);
+    return Promise.all(answers.map((answer) => Promise.resolve(answer)));
   }
 
   private recall(site: bigint): Attributes | Promise<Attributes> {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DWARF expressions as they occur in call frame information (DWARF 5, section 2.5), on recorded registers and stack. With each value
- * goes what it is to a call site (enum trace). Where a result would depend on more than the site covers, that is noted, and the result is
- * not used for other samples.
+ * DWARF expressions as they occur in call frame information (DWARF 5, section 2.5), on recorded registers and
+ * stack. With each value goes what it is to a call site (enum trace). Where a result would depend on more
+ * than the site covers, that is noted, and the result is not used for other samples.
  */
 #include <dwarf.h>
 #include <string.h>
@@ -12,7 +12,8 @@
 #define STACK_DEPTH 64
 #define MAX_STEPS 1000
 
-/* The kernel's rule (skua-site.c), with the mappings of files alone: other executable memory is data to an unwinder. */
+/* The kernel's rule (skua-site.c), with the mappings of files alone: other executable memory is data to an
+ * unwinder. */
 enum trace trace_of_word(const struct eval_context *context, uint64_t word)
 {
 	const struct stack_copy *stack = context->stack;
@@ -166,7 +167,8 @@ static enum trace trace_of_binary(unsigned atom, struct traced a, struct traced 
 		return TRACE_EXACT;
 	if (atom == DW_OP_plus && a.trace == TRACE_EXACT && b.trace == TRACE_RELATIVE)
 		return TRACE_RELATIVE;
-	if ((atom == DW_OP_plus || atom == DW_OP_minus) && a.trace == TRACE_RELATIVE && b.trace == TRACE_EXACT)
+	if ((atom == DW_OP_plus || atom == DW_OP_minus) && a.trace == TRACE_RELATIVE &&
+	    b.trace == TRACE_EXACT)
 		return TRACE_RELATIVE;
 	if (atom == DW_OP_minus && a.trace == TRACE_RELATIVE && b.trace == TRACE_RELATIVE)
 		return TRACE_EXACT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lengths of x86-64 instructions, and what little else is needed to see how control flows through a function. Encodings: Intel SDM
- * volume 2, chapter 2 (formats) and appendix A (opcode maps). 64-bit mode only.
+ * Lengths of x86-64 instructions, and what little else is needed to see how control flows through a function.
+ * Encodings: Intel SDM volume 2, chapter 2 (formats) and appendix A (opcode maps). 64-bit mode only.
  */
 #include <string.h>
 #include "symbols.h"
@@ -119,7 +119,8 @@ static size_t modrm_length(const unsigned char *bytes, size_t left)
 	return length;
 }
 
-/* The number of the general register that an instruction of the one-byte map, or a load of the two-byte map, writes; -1 for others. */
+/* The number of the general register that an instruction of the one-byte map, or a load of the two-byte map,
+ * writes; -1 for others. */
 static int written(unsigned map, unsigned opcode, const unsigned char *modrm, unsigned rex)
 {
 	int reg = ((modrm[0] >> 3) & 7) | ((rex & 4) << 1), rm = (modrm[0] & 7) | ((rex & 1) << 3);
@@ -237,7 +238,10 @@ bool decode_instruction(const unsigned char *bytes, size_t left, uint64_t addres
 		opcode = bytes[at++];
 		if (map < 1 || map > 6)
 			return false;
-		format = map == 3 ? M | B : map == 1 && opcode != 0x77 ? two_byte_format(opcode) | M : map == 1 ? 0 : M;
+		format = map == 3		      ? M | B
+			 : map == 1 && opcode != 0x77 ? two_byte_format(opcode) | M
+			 : map == 1		      ? 0
+						      : M;
 		map += 8; /* nothing of these branches or writes a register that matters */
 	} else if (opcode == 0x0f) {
 		NEED(1);

@@ -169,8 +169,9 @@ static void symbolize(uint32_t pid, const unsigned char *bytes, size_t size, str
 			memcpy(&registers.value[order[i]], bytes + 8 * i, 8);
 			registers.known |= 1u << order[i];
 		}
-		stack = (struct stack_copy){
-		    .start = registers.value[REG_RSP], .bytes = bytes + SKUA_REGS_BYTES, .size = size - SKUA_REGS_BYTES};
+		stack = (struct stack_copy){.start = registers.value[REG_RSP],
+					    .bytes = bytes + SKUA_REGS_BYTES,
+					    .size = size - SKUA_REGS_BYTES};
 		if (process) {
 			unwind(process, &registers, &stack, &unwound);
 			find_source(process, &unwound, &source);

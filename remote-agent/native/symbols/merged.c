@@ -3,12 +3,14 @@
  * gcc merges equal ends of blocks (-fcrossjumping, from -Os and -O2 on) and gives what is left one line:
  *
  *	42: lea "@left", %rsi			45: lea "@right", %rsi
- *	42: jmp X			     X: 45: jmp write		the call of line 42 has become that of line 45
+ *	42: jmp X			     X: 45: jmp write		the call of line 42 has become that of
+ *line 45
  *
- * Nothing in the debug information says so, but the way there does. A block that prepares arguments for a call, under a line of its own,
- * and then leaves it to code of another line; while another block prepares them under the very line of that code, and so is what that
- * code was cut from. Where both are seen no line is claimed. (Blocks that prepare nothing, because the calls are equal in all
- * arguments, cannot be told from a `goto` to common code.)
+ * Nothing in the debug information says so, but the way there does. A block that prepares arguments for a
+ *call, under a line of its own, and then leaves it to code of another line; while another block prepares them
+ *under the very line of that code, and so is what that code was cut from. Where both are seen no line is
+ *claimed. (Blocks that prepare nothing, because the calls are equal in all arguments, cannot be told from a
+ *`goto` to common code.)
  */
 #include <dwarf.h>
 #include <stdlib.h>
@@ -108,7 +110,7 @@ static bool is_argument(int number)
 }
 
 struct block {
-	bool prepares; /* writes a register for arguments */
+	bool prepares;	/* writes a register for arguments */
 	bool continues; /* has a line of the code that follows */
 };
 

@@ -209,8 +209,8 @@ char *demangle(const char *name);
 enum { REG_RBX = 3, REG_RBP = 6, REG_RSP = 7, REG_R12 = 12, REG_RIP = 16 };
 
 /*
- * What a value is to a call site (docs/decisions/0018-call-sites.md): would it be the same in every sample that the kernel
- * gives the same site?
+ * What a value is to a call site (docs/decisions/0018-call-sites.md): would it be the same in every sample
+ * that the kernel gives the same site?
  */
 enum trace {
 	TRACE_EXACT,	/* the same value: a code address, zero, or calculated from such */
@@ -326,7 +326,8 @@ bool decode_instruction(const unsigned char *bytes, size_t left, uint64_t addres
 
 /* ---- merged.c ---- */
 
-/* May the call, jump or syscall at vaddr (any byte of it) stand for calls on several lines, which the compiler has merged? */
+/* May the call, jump or syscall at vaddr (any byte of it) stand for calls on several lines, which the
+ * compiler has merged? */
 bool call_may_be_merged(struct module *module, uint64_t vaddr);
 
 /* ---- tailsites.c ---- */

@@ -178,7 +178,8 @@ static enum step step_out(const struct process *process, struct location *locati
 		out->known |= 1u << REG_RSP;
 	}
 	/* A call only ever goes down the stack: anything else is a loop or a corrupt stack. */
-	if (!location->signal_frame && (in->trace[REG_RSP] != out->trace[REG_RSP] || in->trace[REG_RSP] == TRACE_NONE))
+	if (!location->signal_frame &&
+	    (in->trace[REG_RSP] != out->trace[REG_RSP] || in->trace[REG_RSP] == TRACE_NONE))
 		*once = true;
 	if (!location->signal_frame && out->value[REG_RSP] <= in->value[REG_RSP])
 		return STEP_BAD;

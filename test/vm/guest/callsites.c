@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many system calls from few places, with stacks that differ in what does not matter to a call site and in what does. Each is
- * a close() of a descriptor that names its line: LINE_BASE + line, or NO_LINE_BASE + line where no line can be known.
+ * Many system calls from few places, with stacks that differ in what does not matter to a call site and in
+ * what does. Each is a close() of a descriptor that names its line: LINE_BASE + line, or NO_LINE_BASE + line
+ * where no line can be known.
  *
  *   callsites ROUNDS LIBRARY LIBRARY
  *
- * The libraries (callsites_library.c) are alike but for the lines, and are loaded in turns by a thread without a context.
+ * The libraries (callsites_library.c) are alike but for the lines, and are loaded in turns by a thread
+ * without a context.
  */
 #define _GNU_SOURCE
 #include <alloca.h>
@@ -278,7 +280,8 @@ static void libraries(char **names)
 
 int main(int argc, char **argv)
 {
-	struct sigaction same = {.sa_handler = on_signal}, other = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
+	struct sigaction same = {.sa_handler = on_signal},
+			 other = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK};
 	int rounds = argc > 1 ? atoi(argv[1]) : 20;
 	pthread_t threads[3];
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Built twice, the second time with lines in front, so that two libraries have different lines at the same places. */
+/* Built twice, the second time with lines in front, so that two libraries have different lines at the same
+ * places. */
 #include "callsites.h"
 
 static volatile int sink;
