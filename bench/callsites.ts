@@ -61,7 +61,7 @@ async function traceOnce(guest: Guest, one: Case, command: string): Promise<Trac
     lttng -q start ${SESSION}; cd ${BENCH}; ${command} > /dev/null 2>&1; lttng -q destroy ${SESSION}`);
   const folder = mkdtempSync(join(tmpdir(), 'skua-bench-'));
   try {
-    await fetch(guest, `${TRACE}/kernel`, ['c_0', 'c_1'], folder);
+    await download(guest, `${TRACE}/kernel`, ['c_0', 'c_1'], folder);
     const bytes = Number(await guest.must(`cat ${TRACE}/kernel/c_* | wc -c`));
     const read = await readAsAgent(guest, folder);
     return {
@@ -77,7 +77,7 @@ async function traceOnce(guest: Guest, one: Case, command: string): Promise<Trac
 }
 
 /** Files of a folder of the guest, as far as they are there. */
-async function fetch(guest: Guest, from: string, names: readonly string[], to: string): Promise<void> {
+async function download(guest: Guest, from: string, names: readonly string[], to: string): Promise<void> {
   const list = [...names, 'metadata'].map(quote).join(' ');
   const encoded = await guest.must(
     `cd ${quote(from)}; tar --dereference --ignore-failed-read -czf - $(ls -d ${list} 2>/dev/null) | base64 -w0`,
@@ -103,7 +103,7 @@ async function readAsAgent(
   // The programs' files, below another root and under another inode.
   const root = join(folder, 'root');
   mkdirSync(root);
-  await fetch(guest, '/', [...paths], root);
+  await download(guest, '/', [...paths], root);
 
   const symbolizer = new Symbolizer({
     helper: join(REPOSITORY, 'out/native/skua-symbols'),

@@ -1,10 +1,11 @@
 /** One command for each benchmark of kernel tracing; see bench/README.md. */
+import { benchCallSites } from './callsites';
 import { benchCost } from './cost';
 import { benchLatency } from './latency';
 import { benchWeb } from './web';
 import type { GuestKind } from './lab/guest';
 
-const USAGE = 'usage: tsx bench/run.ts cost|web|latency [--time|--instructions] [--quick]\n';
+const USAGE = 'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick]\n';
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...flags] = args;
@@ -14,6 +15,9 @@ async function main(args: readonly string[]): Promise<number> {
   switch (name) {
     case 'cost':
       await benchCost({ kinds, quick });
+      return 0;
+    case 'callsites':
+      await benchCallSites({ kinds, quick });
       return 0;
     case 'web':
       await benchWeb({ kinds, quick });
