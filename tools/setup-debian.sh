@@ -23,8 +23,8 @@ tests=(
   git shellcheck clang-format
   # the clients' own tests
   cmake
-  # source lines: another compiler, split debug information, another symbolizer
-  clang binutils elfutils
+  # source lines: another compiler with its linker (for LTO), split debug information, another symbolizer
+  clang lld binutils elfutils
   # traces: another reader of CTF; Python for another reader of .skua files and for the Go that builds a Jaeger
   babeltrace2 python3 python3-venv
   # the editor tests' browser

@@ -37,11 +37,11 @@ const SOURCES = ['plain.c', 'threads.c', 'tail.c', 'paths.c', 'objects.cpp'];
 /**
  * Calls whose line no reader of DWARF can know from a stack, in some builds at least: two tail calls to one function from one function,
  * calls through pointers that may lead to a tail call, g++'s thunk with a function inlined into it, which it gives the line of the
- * declaration, calls that gcc has merged, and glibc's vfork, which keeps its return address in a register that is not recorded.
+ * declaration, calls that the compiler has merged, and glibc's vfork, which keeps its return address in a register that is not recorded.
  */
 const UNKNOWABLE = new Set([
   ...['left', 'right', 'pointer', 'last', 'directpointer', 'thunk', 'vfork'],
-  ...['mergedone', 'mergedother', 'casea', 'caselonger', 'casec'],
+  ...['mergedone', 'mergedother', 'casea', 'caselonger', 'casec', 'saved'],
 ]);
 /** Not in static programs. */
 const LOADED_LATER = ['fromplugin'];
