@@ -130,7 +130,7 @@ async function readAsAgent(
       batch.push({ pid: output.pid, bytes: output.stack });
       if (batch.length === 512) flush();
     }
-  });
+  }, false);
   const began = performance.now();
   for (const item of items) kernel.item(item);
   flush();

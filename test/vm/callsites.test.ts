@@ -3,7 +3,7 @@
  * call the lines and the whole stack must be equal, and right.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,6 +19,7 @@ import { moduleFolders } from './modules';
 const LINE_BASE = 1_000_000;
 const NO_LINE_BASE = 2_000_000;
 const PROGRAMS = '/root/vm';
+const PROGRAMS_BUILT = '/root/callsites';
 
 let guest: Guest;
 let folder: string;
@@ -56,7 +57,7 @@ async function record(sizes: readonly number[], command: string): Promise<readon
     await guest.must(`lttng -q start ${name}`);
   }
   try {
-    await guest.must(`cd ${PROGRAMS} && ${command}`);
+    await guest.must(`cd ${PROGRAMS_BUILT} && ${command}`);
   } finally {
     for (const name of names) await guest.must(`lttng -q destroy ${name}`);
     await table(8192);
@@ -128,7 +129,7 @@ async function read(trace: string, root: string): Promise<Recorded> {
       seen.stackBytes += output.stack.length;
       answers.set(output.id, sites.resolve([{ pid: output.pid, bytes: output.stack }]));
     }
-  });
+  }, false);
   const ctf = openCtfFolder(trace);
   for (const batch of ctf.batches()) {
     for (const item of batch) {
@@ -148,24 +149,41 @@ async function read(trace: string, root: string): Promise<Recorded> {
   return { calls, ...seen };
 }
 
+/** The same program and library twice, the second time with other lines at the same addresses. Static ones do not move either. */
+function buildPrograms(into: string): void {
+  mkdirSync(into, { recursive: true });
+  const sources = join(REPOSITORY, 'test/vm/guest');
+  for (const name of ['callsites', 'callsites_library']) {
+    const text = readFileSync(join(sources, `${name}.c`), 'utf8');
+    writeFileSync(join(into, `${name}.c`), text);
+    writeFileSync(join(into, `${name}_shifted.c`), '\n'.repeat(7) + text);
+  }
+  const include = ['-I', sources, '-I', join(REPOSITORY, 'kernel/include')];
+  const gcc = (out: string, source: string, ...flags: readonly string[]): void => {
+    execFileSync(
+      'gcc',
+      ['-O2', '-g', '-pthread', ...include, ...flags, '-o', join(into, out), join(into, source)],
+      { stdio: 'ignore' },
+    );
+  };
+  gcc('callsites', 'callsites.c');
+  gcc('framed', 'callsites.c', '-fno-omit-frame-pointer');
+  gcc('libone.so', 'callsites_library.c', '-shared', '-fPIC');
+  gcc('libtwo.so', 'callsites_library_shifted.c', '-shared', '-fPIC');
+  gcc('static', 'callsites.c', '-static', '-no-pie', '-fno-pie');
+  gcc('shifted', 'callsites_shifted.c', '-static', '-no-pie', '-fno-pie');
+}
+
 beforeAll(async () => {
   const { skua } = await moduleFolders();
   folder = mkdtempSync(join(tmpdir(), 'skua-callsites-'));
   execFileSync('bash', [join(REPOSITORY, 'tools/build-native.sh'), '--out', join(REPOSITORY, 'out/native')]);
+  // Built here: the guest has the same C library, and is slow.
+  const built = join(folder, 'programs');
+  buildPrograms(built);
   guest = await openGuest();
   await guest.upload(join(REPOSITORY, 'test/vm/guest'), PROGRAMS);
-  await guest.upload(join(REPOSITORY, 'kernel/include'), `${PROGRAMS}/abi`);
-  // The same program and library once more with other lines at the same addresses. Static: these do not move either.
-  await guest.must(`cd ${PROGRAMS} && cp abi/skua_abi.h .
-    cc="gcc -O2 -g -Wall -Wextra -Werror -pthread"
-    sed '1i\\\\n\\n\\n\\n\\n\\n\\n' callsites_library.c > shifted_library.c
-    sed '1i\\\\n\\n\\n\\n\\n\\n\\n' callsites.c > shifted.c
-    $cc -o callsites callsites.c
-    $cc -fno-omit-frame-pointer -o framed callsites.c
-    $cc -shared -fPIC -o libone.so callsites_library.c
-    $cc -shared -fPIC -o libtwo.so shifted_library.c
-    $cc -Wno-error -static -no-pie -fno-pie -o static callsites.c 2>/dev/null
-    $cc -Wno-error -static -no-pie -fno-pie -o shifted shifted.c 2>/dev/null`);
+  await guest.upload(built, PROGRAMS_BUILT);
   await guest.upload(skua, '/root/skua');
   await guest.must(`${PROGRAMS}/modules.sh load /root/skua gid=0`);
 });
@@ -204,7 +222,7 @@ describe('call sites', () => {
     );
     expect(wrong).toEqual([]);
     // The libraries did take each other's place, or there was nothing to confuse.
-    const places = (await guest.must(`cat ${PROGRAMS}/loaded`)).trim().split('\n');
+    const places = (await guest.must(`cat ${PROGRAMS_BUILT}/loaded`)).trim().split('\n');
     const addresses = new Set(places.map((line) => line.split(' at ')[1]));
     expect(places.length).toBe(20);
     expect(addresses.size).toBeLessThan(3);

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <ucontext.h>
 
-#include "skua.h"
+#include "record.h"
 #include "callsites.h"
 
 #define NOINLINE __attribute__((noinline))
