@@ -33,6 +33,7 @@ struct skua_values {
 bool skua_admits(u32 generation);
 bool skua_admits_entry(u32 generation);
 bool skua_admits_exit(u32 generation);
+void skua_refresh_current(void);
 void skua_current_values(struct skua_values *values);
 const u8 *skua_entry_stack(size_t *bytes);
 
