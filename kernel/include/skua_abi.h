@@ -6,15 +6,28 @@
 #ifndef SKUA_ABI_H
 #define SKUA_ABI_H
 
+/* Names of our own for the types: whoever includes this may have the kernel's, and <stdint.h> differs from them. */
 #ifdef __KERNEL__
+#include <linux/ioctl.h>
 #include <linux/types.h>
+typedef __u8 skua_u8;
+typedef __u16 skua_u16;
+typedef __u32 skua_u32;
+typedef __s32 skua_s32;
+typedef __u64 skua_u64;
+typedef __s64 skua_s64;
 #else
 #include <stdint.h>
-typedef uint8_t __u8;
-typedef uint16_t __u16;
+#include <sys/ioctl.h>
+typedef uint8_t skua_u8;
+typedef uint16_t skua_u16;
+typedef uint32_t skua_u32;
+typedef int32_t skua_s32;
+typedef uint64_t skua_u64;
+typedef int64_t skua_s64;
 #endif
 
-#define SKUA_ABI_VERSION 1
+#define SKUA_ABI_VERSION 2
 
 /* Directory and files under /proc. */
 #define SKUA_PROC_DIR "skua"
@@ -27,21 +40,50 @@ typedef uint16_t __u16;
  * attrs_size bytes of attributes follow. A write shorter than the header or than the header plus attrs_size is EINVAL.
  */
 struct skua_record {
-	__u8 trace_id[16];
-	__u8 span_id[8];
-	__u8 valid;	  /* 1: attached. 0: detached, ids ignored. Anything else: EINVAL. */
-	__u8 trace_flags; /* W3C; bit 0 = sampled. Only sampled records arm the thread. */
-	__u16 attrs_size; /* native byte order */
+	skua_u8 trace_id[16];
+	skua_u8 span_id[8];
+	skua_u8 valid;	  /* 1: attached. 0: detached, ids ignored. Anything else: EINVAL. */
+	skua_u8 trace_flags; /* W3C; bit 0 = sampled. Only sampled records arm the thread. */
+	skua_u16 attrs_size; /* native byte order */
 } __attribute__((packed));
 
 #define SKUA_RECORD_HEADER_BYTES 28
 #define SKUA_RECORD_MAX_BYTES 4096
 #define SKUA_TRACE_FLAG_SAMPLED 0x01
 
+/*
+ * Instead of writing records: the kernel is told once where the thread-local pointer otel_thread_ctx_v1 is, and from then
+ * on reads pointer and record itself whenever it needs them. ioctls on a descriptor of SKUA_PROC_CONTEXT open for writing.
+ *
+ * SKUA_IOC_REGISTER: address of the calling thread's own pointer, 8-byte aligned; 0 unregisters and detaches.
+ */
+#define SKUA_IOC_REGISTER _IOW('S', 1, skua_u64)
+
+/* Where every thread of a process has its pointer. */
+#define SKUA_LOCATION_NONE 0   /* takes the process's registration back */
+#define SKUA_LOCATION_STATIC 1 /* at fs_base + offset: static TLS */
+#define SKUA_LOCATION_DTV 2    /* at dtv[module] + offset, the dtv being glibc's: dynamic TLS */
+
+/*
+ * Added to the kind: it is the place in the program that the process executes next, and counts from then on. For launchers,
+ * which so have it in force from the program's first instruction. Forgotten when that program runs with other privileges.
+ */
+#define SKUA_LOCATION_AFTER_EXEC 0x100
+
+struct skua_process_registration {
+	skua_s32 pid;
+	skua_u32 kind;   /* SKUA_LOCATION_…, and SKUA_LOCATION_AFTER_EXEC */
+	skua_u64 module; /* SKUA_LOCATION_DTV only */
+	skua_s64 offset;
+};
+
+/* On behalf of all threads of a process, until it executes another program or ends. */
+#define SKUA_IOC_REGISTER_PROCESS _IOW('S', 2, struct skua_process_registration)
+
 /* Bits of the context field skua_flags. */
 #define SKUA_FLAG_SAMPLED 0x01
 #define SKUA_FLAG_IN_SYSCALL 0x02 /* skua_syscall is not 0 */
-#define SKUA_FLAG_CONTROL 0x04	  /* this syscall wrote to /proc/skua/context: Skua's own, not the program's */
+#define SKUA_FLAG_CONTROL 0x04	  /* this syscall wrote to /proc/skua/context, or registered: Skua's own, not the program's */
 #define SKUA_FLAG_STACK_SHORT 0x08 /* the user stack could be read only in part, or not at all */
 #define SKUA_FLAG_INTERRUPT 0x10  /* fired in an interrupt on top of the current thread, perhaps on another's behalf */
 /*

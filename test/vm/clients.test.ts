@@ -126,15 +126,19 @@ describe('C++: OpenTracing tracer', () => {
 });
 
 describe('C: skua.h', () => {
-  // Per round: six calls with entry and exit; the write that arms has its exit only, the one that disarms has both.
-  const EVENTS_PER_ROUND = 6 * 2 + 3;
+  // Per round six calls with entry and exit. Changes of context are no calls, and a thread registers before it is armed.
+  const EVENTS_PER_ROUND = 6 * 2;
+  const THREADS = 4;
 
   it.each([
     ['enough', '--subbuf-size=4M --num-subbuf=8', false],
     ['too few', '--subbuf-size=64k --num-subbuf=2', true],
   ])('issued = recorded + discarded with %s buffers', async (_name, channel, loses) => {
-    const { printed, events, discarded } = await record('./counter --threads 4 --rounds 100', channel);
-    const rounds = 4 * 100;
+    const { printed, events, discarded } = await record(
+      `./counter --threads ${THREADS} --rounds 100`,
+      channel,
+    );
+    const rounds = THREADS * 100;
     const total = printed.split('\n').find((line) => line.includes('"total"')) ?? '';
     expect(JSON.parse(total)).toMatchObject({
       total: 6 * rounds,
@@ -143,17 +147,18 @@ describe('C: skua.h', () => {
       refusedRecords: 0,
     });
     expect(events.length + discarded).toBe(EVENTS_PER_ROUND * rounds);
+    expect(events.filter(isControl)).toEqual([]);
     expect(discarded > 0).toBe(loses);
   });
 
   it('arms nobody without permission, and the program runs', async () => {
-    const before = await guest.must('grep records_armed /proc/skua/stats');
+    const before = await guest.must('grep -E "records_armed|threads_registered" /proc/skua/stats');
     const printed = await guest.must(
       'install -m 755 /root/clients/counter /tmp/counter && setpriv --reuid=65534 --regid=65534 --clear-groups /tmp/counter --threads 1 --rounds 2; rm /tmp/counter',
     );
     expect(printed).toContain('"total":12');
     expect(printed).toContain('"kernel":false,"lastError":13');
-    expect(await guest.must('grep records_armed /proc/skua/stats')).toBe(before);
+    expect(await guest.must('grep -E "records_armed|threads_registered" /proc/skua/stats')).toBe(before);
   });
 });
 
