@@ -1,6 +1,7 @@
 /**
  * Makes the pictures of README and docs/images from the real chain: F5 on the sample in the sandbox, in a real editor.
- * usage: npx tsx tools/media/screenshots.ts   (after `npm run build`; SKUA_TEST_INSTANCE chooses the sandbox, as for the tests)
+ * usage: npx tsx tools/media/screenshots.ts [TRACE.skua]   With a trace of the sample that was recorded before, nothing is run and the
+ * picture of the live timeline stays as it is.   (after `npm run build`; SKUA_TEST_INSTANCE chooses the sandbox, as for the tests)
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +13,7 @@ import { repoRoot } from '../editor/server';
 const IMAGES = path.join(repoRoot, 'docs/images');
 const SIZE = { width: 1440, height: 860 };
 const instance = process.env['SKUA_TEST_INSTANCE'];
+const [, , recorded] = process.argv;
 
 async function main(): Promise<void> {
   const root = mkdtempSync(path.join(tmpdir(), 'skua-media-'));
@@ -33,7 +35,8 @@ async function main(): Promise<void> {
     SIZE,
   );
   try {
-    await record(editor);
+    if (recorded === undefined) await record(editor);
+    else await open(editor, recorded);
     await pictures(editor);
   } finally {
     await editor.close();
@@ -75,10 +78,20 @@ async function record(editor: Editor): Promise<void> {
   await page.waitForTimeout(1500);
 }
 
+async function open(editor: Editor, trace: string): Promise<void> {
+  await editor.openFile('checkout.cpp');
+  await editor.command('View: Toggle Primary Side Bar Visibility');
+  await editor.command('View: Split Editor into Right Group');
+  await editor.command('Skua: Open Trace…');
+  await editor.chooseFile(path.resolve(trace));
+  await editor.timeline().getByText('Ended').first().waitFor({ timeout: 60_000 });
+  await editor.page.waitForTimeout(2000);
+}
+
 async function pictures(editor: Editor): Promise<void> {
   const { page } = editor;
   const timeline = editor.timeline();
-  await editor.command('View: Toggle Panel Visibility');
+  if (recorded === undefined) await editor.command('View: Toggle Panel Visibility');
   await editor.command('Notifications: Clear All Notifications');
   // One order whose copy of the journal took long: select it, fit it, then a call below it.
   await timeline.locator('.search input').fill('name:write journal.bak is:syscall');
