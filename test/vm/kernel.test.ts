@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SKUA } from '../../common/model/abi';
-import { bytes, integer, text, type TraceEvent } from './babeltrace';
+import { bytes, integer, text, type TraceEvent, type Value } from './babeltrace';
 import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
 import * as recording from './recording';
@@ -354,24 +354,51 @@ describe('another session', () => {
 
   it('records what it records with stock modules, also while a Skua session traces the same program', async () => {
     const events = '-e sched_process_fork,sched_process_exit,sched_process_exec';
-    const counts = async (command: string): Promise<Readonly<Record<string, number>>> => {
+    /**
+     * The fields of each event of the workload's own calls, in order, without what differs from process to process. Its children are left
+     * out: what they do meanwhile comes at another place each time.
+     */
+    const fields = (recorded: readonly TraceEvent[]): readonly string[] =>
+      recorded
+        .filter((e) => integer(e.context, 'vpid') === integer(recorded[0]?.context ?? {}, 'vpid'))
+        .filter((e) =>
+          /^(?:syscall_(?:entry|exit)_(?:getpid|getuid|openat|write|close|fork|wait4)|sched_.*)$/.test(
+            e.name,
+          ),
+        )
+        .map((e) => {
+          const self = integer(e.context, 'vpid');
+          const same = (name: string, value: Value): unknown => {
+            if (typeof value !== 'bigint') return value;
+            if (value === self) return 'self';
+            // Addresses are random; pids, their start times and priorities are the process's and its children's own.
+            return value >= 1n << 32n || /pid|tid|prio|inum/.test(name) || /_(?:fork|wait4)$/.test(e.name)
+              ? 'own'
+              : String(value);
+          };
+          const payload = Object.entries(e.payload).map(([name, value]) => [name, same(name, value)]);
+          return `${e.name} ${JSON.stringify(payload, (_key, value: unknown) => (typeof value === 'bigint' ? 'n' : value))}`;
+        });
+    const fieldsOf = new Map<string, readonly string[]>();
+    const counts = async (command: string, as = ''): Promise<Readonly<Record<string, number>>> => {
       const recorded = await record('other', command, events);
       const mine = recorded.events.filter((e) => text(e.context, 'procname') === 'workload');
       expect(recorded.events.every((e) => Object.keys(e.context).join() === 'vpid,vtid,procname')).toBe(true);
+      fieldsOf.set(as, fields(mine));
       const count: Record<string, number> = {};
       for (const event of mine) count[event.name] = (count[event.name] ?? 0) + 1;
       return count;
     };
-    const unarmed = await counts('./workload 200');
+    const unarmed = await counts('./workload 200', 'unarmed');
     await guest.must(
       'lttng -q create skua-beside -o /root/beside && lttng -q enable-event -s skua-beside -k --syscall -a',
     );
     await guest.must('lttng -q start skua-beside');
-    const beside = await counts('./workload 200');
+    const beside = await counts('./workload 200', 'beside');
     const armed = await counts('./workload 200 armed');
     await guest.must('lttng -q destroy skua-beside');
     await load('stock');
-    const stock = await counts('./workload 200');
+    const stock = await counts('./workload 200', 'stock');
     await load('skua');
 
     expect(stock).toMatchObject({
@@ -380,6 +407,9 @@ describe('another session', () => {
     });
     expect(unarmed).toEqual(stock);
     expect(beside).toEqual(stock);
+    expect(fieldsOf.get('stock')?.length).toBeGreaterThan(2 * 6 * 200);
+    expect(fieldsOf.get('unarmed')).toEqual(fieldsOf.get('stock'));
+    expect(fieldsOf.get('beside')).toEqual(fieldsOf.get('stock'));
     // Arming is one open and one write more.
     for (const [name, n] of Object.entries(stock)) {
       expect([name, armed[name]]).toEqual([name, n + (/_(?:openat|write)$/.test(name) ? 1 : 0)]);
