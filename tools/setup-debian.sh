@@ -24,7 +24,7 @@ tests=(
   # the clients' own tests
   cmake
   # source lines: another compiler with its linker (for LTO), split debug information, another symbolizer
-  clang lld binutils elfutils
+  clang lld libclang-rt-14-dev binutils elfutils
   # traces: another reader of CTF; Python for another reader of .skua files and for the Go that builds a Jaeger
   babeltrace2 python3 python3-venv
   # the editor tests' browser
