@@ -21,6 +21,8 @@ interface Case {
   readonly name: string;
   /** Session that runs meanwhile, an ordinary one or one named skua-…. */
   readonly session?: string;
+  /** The session's events without LTTng's own fields. */
+  readonly bare?: true;
   readonly command: string;
 }
 
@@ -74,6 +76,35 @@ function writeCases(file: string, loops: number): readonly Case[] {
   ];
 }
 
+/** What a recorded call is made of: the same calls with parts left out. Each needs the modules loaded in its own way. */
+function partCases(
+  loops: number,
+): readonly { readonly parameters: string; readonly cases: readonly Case[] }[] {
+  const command = `${BENCH}/writes context ${NULL} ${loops}`;
+  const plain = `${BENCH}/writes plain ${NULL} ${loops}`;
+  return [
+    {
+      parameters: '',
+      cases: [
+        { name: 'context, no session', command },
+        { name: 'context, Skua session', session: SKUA, command },
+        { name: "context, Skua session without LTTng's own fields", session: SKUA, bare: true, command },
+        { name: 'ordinary LTTng session', session: OTHER, command: plain },
+        {
+          name: "ordinary LTTng session without LTTng's own fields",
+          session: OTHER,
+          bare: true,
+          command: plain,
+        },
+      ],
+    },
+    {
+      parameters: 'skua_stack_bytes=0',
+      cases: [{ name: 'context, Skua session without stacks', session: SKUA, command }],
+    },
+  ];
+}
+
 function tracerCases(file: string, tracers: Tracers): readonly Case[] {
   const command = `${BENCH}/writes plain ${file} 3`;
   return [
@@ -88,7 +119,7 @@ async function measure(guest: Guest, one: Case, into: Map<string, Reading[]>): P
   const script =
     one.session === undefined
       ? one.command
-      : `${BENCH}/session.sh start ${one.session} && ${one.command}; ${BENCH}/session.sh stop ${one.session}`;
+      : `${BENCH}/session.sh start ${one.session}${one.bare === true ? ' bare' : ''} && ${one.command}; ${BENCH}/session.sh stop ${one.session}`;
   const printed = await guest.must(script);
   const readings = printed
     .split('\n')
@@ -137,6 +168,11 @@ async function measureGuest(kind: GuestKind, rounds: number, quick: boolean): Pr
     for (const one of tracerCases(PAGE, tracers)) await measure(guest, one, writes.page);
     process.stderr.write(`${kind}: round ${round + 1} of ${rounds}\n`);
   }
+  const parts = new Map<string, Reading[]>();
+  for (const { parameters, cases } of kind === 'instructions' ? partCases(loops) : []) {
+    await guest.must(loadModules('skua', parameters));
+    for (const one of cases) await measure(guest, one, parts);
+  }
   const of = (what: string): Map<string, Reading[]> =>
     new Map(
       [...syscalls].map(([name, readings]) => [name, readings.filter((reading) => reading.what === what)]),
@@ -145,6 +181,7 @@ async function measureGuest(kind: GuestKind, rounds: number, quick: boolean): Pr
     unit: kind === 'time' ? 'ns per call' : 'instructions per call',
     getppid: costs(of('getppid'), kind),
     write: costs(of('write'), kind),
+    ...(parts.size > 0 ? { parts: costs(parts, kind) } : {}),
     writeLoop: { '1 byte to /dev/null': costs(writes.null, kind), '4 KiB to ext4': costs(writes.page, kind) },
   };
 }
