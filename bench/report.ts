@@ -40,7 +40,8 @@ interface LatencyResult {
     readonly made: number;
     readonly delivered: number;
     readonly clock: { readonly boundMs: number };
-    readonly agent: string;
+    /** Age of events when the agent read them, as it says. */
+    readonly read: string;
     readonly clientMs: Readonly<Record<'p50' | 'p99', number>>;
     readonly webviewMs: Readonly<Record<'p50' | 'p99', number>>;
   }[];
@@ -106,7 +107,7 @@ function latencyTable({ results }: LatencyResult): string {
     whole(r.rate),
     whole(r.reachedPerSecond),
     `${r.delivered} of ${r.made}`,
-    r.agent,
+    r.read,
     `${r.clientMs.p50} / ${r.clientMs.p99}`,
     `${r.webviewMs.p50} / ${r.webviewMs.p99}`,
     `± ${r.clock.boundMs}`,
@@ -117,7 +118,7 @@ function latencyTable({ results }: LatencyResult): string {
       'calls / s asked',
       'reached',
       'delivered',
-      'in the agent',
+      'read by the agent',
       'client p50 / p99 ms',
       'webview p50 / p99 ms',
       'clock ms',

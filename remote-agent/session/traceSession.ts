@@ -30,7 +30,7 @@ import type { RequestContext } from './connection';
 import { Lag } from './lag';
 import type { OpenLive } from './liveSource';
 import { SocketTable } from './socketTable';
-import type { Delivery, SpanSender } from './spanSender';
+import type { SpanSender } from './spanSender';
 
 export interface SessionDependencies {
   readonly control: LttngControl;
@@ -85,9 +85,8 @@ export class TraceSession {
   private lastLoss = '';
   private programPid: number | undefined;
   private vdsoVisible = false;
-  /** Ages of events when they were read, and of kernel spans' ends when the spans went to the client. */
+  /** Ages of events when they were read. */
   private readonly readLag = new Lag();
-  private readonly sentLag = new Lag();
 
   /** What the C library names otherwise and this program made. */
   private readonly libraryCalls = new Set<LibraryCall>();
@@ -104,7 +103,6 @@ export class TraceSession {
     this.clock = new ClockCheck(join(deps.native, 'skua-launch'));
     this.pipeline = new SpanPipeline(
       (delivery) => {
-        this.noteSent(delivery);
         deps.sender.push([delivery]);
         const libraryCall = libraryCallOf(delivery.span);
         if (libraryCall !== undefined) this.libraryCalls.add(libraryCall);
@@ -246,7 +244,7 @@ export class TraceSession {
   async stop(): Promise<SessionSummary> {
     this.stopping = true;
     const { control, log } = this.deps;
-    log('debug', `Lag: events read ${this.readLag.toString()}; spans sent ${this.sentLag.toString()}`);
+    log('debug', `Events were read ${this.readLag.toString()} after they happened.`);
     if (this.failure === undefined) {
       await control.stop(this.options.name).catch((error: unknown) => {
         log('warn', `lttng stop: ${toSkuaError(error).message}`);
@@ -308,11 +306,6 @@ export class TraceSession {
     } catch (error) {
       if (!this.abort.signal.aborted) this.fail(toSkuaError(error));
     }
-  }
-
-  private noteSent({ span, final }: Delivery): void {
-    if (final && span.origin === 'kernel' && span.endNs !== undefined)
-      this.sentLag.record(span.endNs, Date.now());
   }
 
   private withoutPreflight(

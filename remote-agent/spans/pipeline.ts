@@ -53,6 +53,8 @@ export class SpanPipeline {
       if (item.kind === 'event' && item.timestampNs > this.lastEventNs) this.lastEventNs = item.timestampNs;
       this.kernel.item(item);
     }
+    // Not at the next tick: that would be up to 40 ms later.
+    this.lines.flush();
   }
 
   reported(spans: readonly Span[], nowMs: number): void {
