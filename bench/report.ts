@@ -2,6 +2,7 @@
  * Writes the tables of README.md and docs/performance.md from bench/results, between the marks
  * `<!-- bench:NAME -->` and `<!-- /bench -->`. Nothing in a table is typed by hand.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPOSITORY } from '../test/vm/guest';
@@ -154,14 +155,15 @@ export function writeTables(): void {
   for (const name of ['README.md', 'docs/performance.md']) {
     const file = join(REPOSITORY, name);
     const text = readFileSync(file, 'utf8').replace(
-      /(<!-- bench:([\w-]+) -->\n)[^]*?(\n<!-- \/bench -->)/g,
+      /(<!-- bench:([\w-]+) -->)[^]*?(<!-- \/bench -->)/g,
       (_all, begin: string, mark: string, end: string) => {
         const filled = known.get(mark);
         if (filled === undefined)
           throw new Error(`${name} has a place for "${mark}", which was not measured`);
-        return `${begin}\n${filled}\n${end}`;
+        return `${begin}\n\n${filled}\n\n${end}`;
       },
     );
     writeFileSync(file, text);
+    execFileSync(join(REPOSITORY, 'node_modules/.bin/prettier'), ['--log-level=warn', '--write', file]);
   }
 }
