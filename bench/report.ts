@@ -48,9 +48,9 @@ interface LatencyResult {
   }[];
 }
 
-function result<T>(name: string): T | undefined {
+function result(name: string): unknown {
   const file = join(REPOSITORY, 'bench/results', `${name}.json`);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined;
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as unknown) : undefined;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -130,7 +130,7 @@ function latencyTable({ results }: LatencyResult): string {
 
 function tables(): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
-  const cost = result<CostResult>('cost');
+  const cost = result('cost') as CostResult | undefined;
   const [i, t] = [cost?.instructions, cost?.time];
   if (i !== undefined) {
     found.set('syscalls', costTable(i.getppid, t?.getppid));
@@ -142,9 +142,9 @@ function tables(): ReadonlyMap<string, string> {
     ] as const)
       found.set(mark, costTable(i.writeLoop[name], t?.writeLoop[name]));
   }
-  const web = result<WebResult>('web');
+  const web = result('web') as WebResult | undefined;
   if (web !== undefined) found.set('web', webTable(web));
-  const latency = result<LatencyResult>('latency');
+  const latency = result('latency') as LatencyResult | undefined;
   if (latency !== undefined) found.set('latency', latencyTable(latency));
   return found;
 }
