@@ -240,6 +240,7 @@ describe('SpanPipeline', () => {
       () => undefined,
       resolver,
       () => 0,
+      false,
     );
     const entry = (n: number): CtfItem => ({
       kind: 'event',
