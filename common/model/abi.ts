@@ -1,6 +1,6 @@
 /** Generated from kernel/include/skua_abi.h by tools/gen-abi.mjs: change it there. What the names mean is said there too. */
 export const SKUA = {
-  ABI_VERSION: 1,
+  ABI_VERSION: 2,
   PROC_DIR: 'skua',
   PROC_CONTEXT: '/proc/skua/context',
   PROC_STATS: '/proc/skua/stats',
@@ -8,6 +8,9 @@ export const SKUA = {
   RECORD_HEADER_BYTES: 28,
   RECORD_MAX_BYTES: 4096,
   TRACE_FLAG_SAMPLED: 0x01,
+  LOCATION_NONE: 0,
+  LOCATION_STATIC: 1,
+  LOCATION_DTV: 2,
   FLAG_SAMPLED: 0x01,
   FLAG_IN_SYSCALL: 0x02,
   FLAG_CONTROL: 0x04,

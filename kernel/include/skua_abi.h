@@ -7,14 +7,20 @@
 #define SKUA_ABI_H
 
 #ifdef __KERNEL__
+#include <linux/ioctl.h>
 #include <linux/types.h>
 #else
 #include <stdint.h>
+#include <sys/ioctl.h>
 typedef uint8_t __u8;
 typedef uint16_t __u16;
+typedef uint32_t __u32;
+typedef uint64_t __u64;
+typedef int32_t __s32;
+typedef int64_t __s64;
 #endif
 
-#define SKUA_ABI_VERSION 1
+#define SKUA_ABI_VERSION 2
 
 /* Directory and files under /proc. */
 #define SKUA_PROC_DIR "skua"
@@ -38,10 +44,33 @@ struct skua_record {
 #define SKUA_RECORD_MAX_BYTES 4096
 #define SKUA_TRACE_FLAG_SAMPLED 0x01
 
+/*
+ * Instead of writing records: the kernel is told once where the thread-local pointer otel_thread_ctx_v1 is, and from then
+ * on reads pointer and record itself whenever it needs them. ioctls on a descriptor of SKUA_PROC_CONTEXT open for writing.
+ *
+ * SKUA_IOC_REGISTER: address of the calling thread's own pointer, 8-byte aligned; 0 unregisters and detaches.
+ */
+#define SKUA_IOC_REGISTER _IOW('S', 1, __u64)
+
+/* Where every thread of a process has its pointer. */
+#define SKUA_LOCATION_NONE 0   /* takes the process's registration back */
+#define SKUA_LOCATION_STATIC 1 /* at fs_base + offset: static TLS */
+#define SKUA_LOCATION_DTV 2    /* at dtv[module] + offset, the dtv being glibc's: dynamic TLS */
+
+struct skua_process_registration {
+	__s32 pid;
+	__u32 kind;   /* SKUA_LOCATION_… */
+	__u64 module; /* SKUA_LOCATION_DTV only */
+	__s64 offset;
+};
+
+/* On behalf of all threads of a process, until it executes another program or ends. */
+#define SKUA_IOC_REGISTER_PROCESS _IOW('S', 2, struct skua_process_registration)
+
 /* Bits of the context field skua_flags. */
 #define SKUA_FLAG_SAMPLED 0x01
 #define SKUA_FLAG_IN_SYSCALL 0x02 /* skua_syscall is not 0 */
-#define SKUA_FLAG_CONTROL 0x04	  /* this syscall wrote to /proc/skua/context: Skua's own, not the program's */
+#define SKUA_FLAG_CONTROL 0x04	  /* this syscall wrote to /proc/skua/context, or registered: Skua's own, not the program's */
 #define SKUA_FLAG_STACK_SHORT 0x08 /* the user stack could be read only in part, or not at all */
 #define SKUA_FLAG_INTERRUPT 0x10  /* fired in an interrupt on top of the current thread, perhaps on another's behalf */
 /*

@@ -97,6 +97,7 @@ static void none_record(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 	{										\
 		struct skua_values values;						\
 											\
+		skua_refresh_current();							\
 		skua_current_values(&values);						\
 		value->u.s64 = values._member;						\
 	}

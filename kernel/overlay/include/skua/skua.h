@@ -35,6 +35,7 @@ struct skua_values {
 bool skua_admits(u32 generation);
 bool skua_admits_entry(u32 generation);
 bool skua_admits_exit(u32 generation);
+void skua_refresh_current(void);
 void skua_current_values(struct skua_values *values);
 
 /*

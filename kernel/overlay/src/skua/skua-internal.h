@@ -6,14 +6,16 @@
  *
  *	states:    task ──hash──► skua_state ──► skua_process (one per address space with armed threads) ──► skua_ranges
  *
- * Only the thread itself writes its state, in process context: at a write to /proc/skua/context, at syscall entry and exit,
- * at exec and at exit. Mostly it is read on that thread too, but possibly from an interrupt or NMI in the middle of a write;
- * hence the order of stores between skua_write_begin() and skua_write_end(). Other CPUs read it when they wake the thread or
- * switch to it (skua-sched.c), under the version.
+ * Only the thread itself writes its state: at a write to /proc/skua/context, at syscall entry and exit, at exec and at exit,
+ * and when its registered record is read anew (skua-register.c), which happens in interrupts on top of it too. Mostly it is
+ * read on that thread too, but possibly from an interrupt or NMI in the middle of a write; hence the order of stores between
+ * skua_write_begin() and skua_write_end(). Other CPUs read it when they wake the thread or switch to it (skua-sched.c),
+ * under the version.
  */
 #ifndef _SKUA_INTERNAL_H
 #define _SKUA_INTERNAL_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -24,8 +26,11 @@
 #include <skua/skua.h>
 #include <skua/skua_abi.h>
 
+#include "skua-record.h"
+
 struct linux_binprm;
 struct pt_regs;
+struct signal_struct;
 
 /* Stack capture of the syscall in progress, in skua_state.stack_bytes. */
 #define SKUA_STACK_NOT_TAKEN (-1)
@@ -38,12 +43,11 @@ struct pt_regs;
 /* An agent remembers more sites than that, see remote-agent/symbols/callSites.ts. */
 #define SKUA_SITES_MAX 65536
 
-struct skua_ids {
-	u64 trace_hi;
-	u64 trace_lo;
-	u64 span;
-	u8 trace_flags;
-	bool valid; /* as last written; armed also needs the sampled flag */
+/* Where a thread's context comes from. Of the thread's own acts the last one counts; they beat its process's registration. */
+enum skua_source {
+	SKUA_FROM_WRITES = 0,	  /* what it wrote to /proc/skua/context */
+	SKUA_FROM_REGISTRATION,	  /* memory, at the address that it registered */
+	SKUA_FROM_PROCESS,	  /* memory, at the place that was registered for its process */
 };
 
 /* What a file descriptor referred to when it was last reported. The pointers are compared, never followed. */
@@ -92,6 +96,10 @@ struct skua_state {
 	struct task_struct *task;
 	struct skua_process *process; /* NULL until armed, and again after exec */
 
+	enum skua_source source;
+	u64 pointer; /* SKUA_FROM_REGISTRATION: address of otel_thread_ctx_v1 */
+	struct skua_header seen; /* while armed from memory: the bytes that the ids below were taken from */
+
 	u32 version; /* odd while the fields below are being written */
 	bool armed;
 	struct skua_ids ids;
@@ -126,8 +134,9 @@ size_t skua_scratch_bytes(void);
 
 /* skua-state.c */
 struct skua_state *skua_state_of(const struct task_struct *task);
+struct skua_state *skua_state_create(gfp_t gfp);
 int skua_state_arm(const struct skua_ids *ids);
-void skua_state_disarm(const struct skua_ids *ids);
+int skua_state_disarm(const struct skua_ids *ids);
 void skua_state_drop(struct skua_state *state);
 void skua_states_destroy(void);
 
@@ -149,6 +158,25 @@ static inline void skua_write_end(struct skua_state *state)
 	smp_wmb(); /* pairs with take_snapshot() */
 	WRITE_ONCE(state->version, state->version + 1);
 	preempt_enable();
+}
+
+/* skua-register.c */
+extern atomic_t skua_threads_in_memory;	  /* threads whose context comes from memory */
+extern atomic_t skua_processes_registered; /* registrations in force */
+int skua_register_thread(u64 address);
+int skua_register_process(const struct skua_process_registration *wanted);
+bool skua_process_is_registered(void);
+void skua_process_unregister(const struct signal_struct *process);
+void skua_registrations_destroy(void);
+void skua_set_source(struct skua_state *state, enum skua_source source);
+struct skua_state *skua_state_from_process(void);
+void skua_read_memory(struct skua_state *state);
+
+/* Brings the current thread's context up to date, outside a syscall or at the entry of one. Never faults; not from NMIs. */
+static inline void skua_refresh(struct skua_state *state)
+{
+	if (state->source != SKUA_FROM_WRITES)
+		skua_read_memory(state);
 }
 
 /* skua-syscall.c */
@@ -195,7 +223,7 @@ void skua_sched_wake_end(void *data, struct task_struct *task);
 void skua_stack_take(struct skua_state *state);
 
 /* skua-process.c */
-struct skua_process *skua_process_get(void);
+struct skua_process *skua_process_get(gfp_t gfp);
 void skua_process_put(struct skua_process *process);
 bool skua_process_report(struct skua_state *state, bool may_sleep);
 void skua_process_changing(const struct pt_regs *regs);
@@ -233,6 +261,13 @@ void skua_proc_exit(void);
 	_(records_refused_task)	\
 	_(records_refused_user)	\
 	_(records_unreadable)	\
+	_(threads_registered)	\
+	_(threads_unregistered)	\
+	_(registrations_refused) \
+	_(processes_registered)	\
+	_(processes_released)	\
+	_(registered_unreadable) \
+	_(registered_no_room)	\
 	_(states_allocated)	\
 	_(states_freed)		\
 	_(states_refused)	\

@@ -11,6 +11,7 @@
 #include <linux/limits.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 #include <linux/tracepoint.h>
 
@@ -62,6 +63,9 @@ static void thread_exit(void *data, struct task_struct *task)
 
 	if (state)
 		skua_state_drop(state);
+	/* The process ends with its last thread; skua_register_process() tells how the two cannot miss each other. */
+	if (atomic_read(&skua_processes_registered) && !atomic_read(&current->signal->live))
+		skua_process_unregister(current->signal);
 }
 
 struct hook {
@@ -219,6 +223,7 @@ static void __exit skua_exit(void)
 	clear_hooks(thread_hooks, ARRAY_SIZE(thread_hooks));
 	tracepoint_synchronize_unregister();
 	skua_states_destroy();
+	skua_registrations_destroy();
 	pr_info("skua: unloaded, states allocated %llu freed %llu\n",
 		skua_count_read(SKUA_COUNT_states_allocated), skua_count_read(SKUA_COUNT_states_freed));
 }

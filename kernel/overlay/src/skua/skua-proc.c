@@ -2,13 +2,12 @@
 /*
  * skua-proc.c
  *
- * /proc/skua: context (records), stats (counters), abi (version). Formats: skua_abi.h and docs/kernel-abi.md.
+ * /proc/skua: context (records, registrations), stats (counters), abi (version). Formats: skua_abi.h and docs/kernel-abi.md.
  *
  * The group that may open the context file is the module parameter gid, so that access is right from the first moment;
  * chgrp works too.
  */
 
-#include <linux/build_bug.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/proc_fs.h>
@@ -23,14 +22,6 @@
 
 static struct proc_dir_entry *directory;
 
-static u64 get_be64(const u8 *bytes)
-{
-	__be64 value;
-
-	memcpy(&value, bytes, sizeof(value));
-	return be64_to_cpu(value);
-}
-
 static void put_be64(u64 value, u8 *bytes)
 {
 	__be64 ordered = cpu_to_be64(value);
@@ -38,37 +29,13 @@ static void put_be64(u64 value, u8 *bytes)
 	memcpy(bytes, &ordered, sizeof(ordered));
 }
 
-/*
- * Checks a record of which size bytes were offered, and takes the ids out of it. Only the fixed header is looked at; the
- * attributes must fit but are not read.
- */
-static int parse_record(const struct skua_record *record, size_t size, struct skua_ids *ids)
-{
-	BUILD_BUG_ON(sizeof(struct skua_record) != SKUA_RECORD_HEADER_BYTES);
-
-	if (record->valid > 1) {
-		skua_count(records_refused_valid);
-		return -EINVAL;
-	}
-	if (record->attrs_size > size - SKUA_RECORD_HEADER_BYTES) {
-		skua_count(records_refused_attrs);
-		return -EINVAL;
-	}
-	memset(ids, 0, sizeof(*ids));
-	if (!record->valid)
-		return 0;
-	ids->valid = true;
-	ids->trace_hi = get_be64(record->trace_id);
-	ids->trace_lo = get_be64(record->trace_id + 8);
-	ids->span = get_be64(record->span_id);
-	ids->trace_flags = record->trace_flags;
-	/* W3C: ids of zeros only are invalid. */
-	if (!(ids->trace_hi | ids->trace_lo) || !ids->span) {
-		skua_count(records_refused_ids);
-		return -EINVAL;
-	}
-	return 0;
-}
+static const enum skua_counter refusals[] = {
+	[SKUA_RECORD_SHORT] = SKUA_COUNT_records_refused_short,
+	[SKUA_RECORD_LONG] = SKUA_COUNT_records_refused_long,
+	[SKUA_RECORD_BAD_VALID] = SKUA_COUNT_records_refused_valid,
+	[SKUA_RECORD_BAD_ATTRS] = SKUA_COUNT_records_refused_attrs,
+	[SKUA_RECORD_BAD_IDS] = SKUA_COUNT_records_refused_ids,
+};
 
 /*
  * Who may speak for the current thread: the thread itself, under the user that opened the file. Not a kernel worker that
@@ -89,6 +56,7 @@ static int check_writer(const struct file *file)
 
 static ssize_t context_write(struct file *file, const char __user *from, size_t size, loff_t *pos)
 {
+	enum skua_verdict verdict;
 	struct skua_state *state;
 	struct skua_record record;
 	struct skua_ids ids;
@@ -100,31 +68,69 @@ static ssize_t context_write(struct file *file, const char __user *from, size_t 
 	state = skua_state_current();
 	if (state)
 		skua_mark_control(state);
-	if (size < SKUA_RECORD_HEADER_BYTES) {
-		skua_count(records_refused_short);
-		return -EINVAL;
+	verdict = skua_record_check_size(size);
+	if (verdict == SKUA_RECORD_FITS) {
+		if (copy_from_user(&record, from, SKUA_RECORD_HEADER_BYTES)) {
+			skua_count(records_unreadable);
+			return -EFAULT;
+		}
+		verdict = skua_record_check(&record, size, &ids);
 	}
-	if (size > SKUA_RECORD_MAX_BYTES) {
-		skua_count(records_refused_long);
-		return -EINVAL;
+	switch (verdict) {
+	case SKUA_RECORD_ARMS:
+		ret = skua_state_arm(&ids);
+		if (!ret)
+			skua_count(records_armed);
+		break;
+	case SKUA_RECORD_DETACHES:
+		ret = skua_state_disarm(&ids);
+		if (!ret)
+			skua_count(records_detached);
+		break;
+	default:
+		skua_count_add(refusals[verdict], 1);
+		ret = -EINVAL;
 	}
-	if (copy_from_user(&record, from, SKUA_RECORD_HEADER_BYTES)) {
-		skua_count(records_unreadable);
-		return -EFAULT;
+	return ret ? ret : size;
+}
+
+static long do_ioctl(unsigned int command, unsigned long argument)
+{
+	struct skua_process_registration registration;
+	u64 address;
+
+	switch (command) {
+	case SKUA_IOC_REGISTER:
+		if (copy_from_user(&address, (const void __user *)argument, sizeof(address)))
+			return -EFAULT;
+		return skua_register_thread(address);
+	case SKUA_IOC_REGISTER_PROCESS:
+		if (copy_from_user(&registration, (const void __user *)argument, sizeof(registration)))
+			return -EFAULT;
+		return skua_register_process(&registration);
+	default:
+		return -ENOTTY;
 	}
-	ret = parse_record(&record, size, &ids);
+}
+
+/* There is none for 32-bit programs: their pointers have another size. */
+static long context_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	struct skua_state *state;
+	int ret;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	ret = check_writer(file);
 	if (ret)
 		return ret;
-	if (ids.valid && (ids.trace_flags & SKUA_TRACE_FLAG_SAMPLED)) {
-		ret = skua_state_arm(&ids);
-		if (ret)
-			return ret;
-		skua_count(records_armed);
-	} else {
-		skua_state_disarm(&ids);
-		skua_count(records_detached);
-	}
-	return size;
+	state = skua_state_current();
+	if (state)
+		skua_mark_control(state);
+	ret = do_ioctl(command, argument);
+	if (ret)
+		skua_count(registrations_refused);
+	return ret;
 }
 
 static ssize_t context_read(struct file *file, char __user *to, size_t size, loff_t *pos)
@@ -132,6 +138,8 @@ static ssize_t context_read(struct file *file, char __user *to, size_t size, lof
 	struct skua_state *state = skua_state_current();
 	struct skua_record record = {};
 
+	if (state)
+		skua_refresh(state);
 	if (state && state->ids.valid) {
 		put_be64(state->ids.trace_hi, record.trace_id);
 		put_be64(state->ids.trace_lo, record.trace_id + 8);
@@ -145,6 +153,7 @@ static ssize_t context_read(struct file *file, char __user *to, size_t size, lof
 static const struct proc_ops context_ops = {
 	.proc_read = context_read,
 	.proc_write = context_write,
+	.proc_ioctl = context_ioctl,
 	.proc_lseek = default_llseek,
 };
 

@@ -52,7 +52,7 @@ static struct skua_process *find_current(void)
 }
 
 /* Returns the entry of the current thread's address space, made if need be; NULL without memory. */
-struct skua_process *skua_process_get(void)
+struct skua_process *skua_process_get(gfp_t gfp)
 {
 	struct skua_process *process, *fresh;
 	unsigned long flags;
@@ -63,7 +63,7 @@ struct skua_process *skua_process_get(void)
 	if (process)
 		return process;
 
-	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	fresh = kzalloc(sizeof(*fresh), gfp | __GFP_ACCOUNT);
 	if (!fresh)
 		return NULL;
 	fresh->mm = current->mm;

@@ -85,9 +85,23 @@ static void end(void)
 	this_cpu_write(subjects.valid, false);
 }
 
+/*
+ * A thread that leaves the CPU says what its context is: from now on others may ask (copy_values()), who never look into its
+ * memory.
+ */
+static void leave(void)
+{
+	struct skua_state *state = skua_state_current();
+
+	if (state && !skua_in_syscall(state))
+		skua_refresh(state);
+}
+
 void skua_sched_switch_begin(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,
 			     unsigned int prev_state)
 {
+	if (unlikely(atomic_read(&skua_threads_in_memory)))
+		leave();
 	begin(next);
 }
 

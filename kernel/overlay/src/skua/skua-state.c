@@ -36,13 +36,14 @@ struct skua_state *skua_state_of(const struct task_struct *task)
 	return NULL;
 }
 
-static struct skua_state *state_create(void)
+/* Makes the state of the current thread. -ENOSPC: too many threads have one. -ENOMEM. */
+struct skua_state *skua_state_create(gfp_t gfp)
 {
 	struct skua_state *state;
 	unsigned long flags;
 	bool room;
 
-	state = kzalloc(struct_size(state, scratch, skua_scratch_bytes()), GFP_KERNEL_ACCOUNT);
+	state = kzalloc(struct_size(state, scratch, skua_scratch_bytes()), gfp | __GFP_ACCOUNT);
 	if (!state)
 		return ERR_PTR(-ENOMEM);
 	state->task = current;
@@ -73,6 +74,7 @@ void skua_state_drop(struct skua_state *state)
 	hlist_del_rcu(&state->node);
 	states_live--;
 	raw_spin_unlock_irqrestore(&states_lock, flags);
+	skua_set_source(state, SKUA_FROM_WRITES);
 	if (state->process)
 		skua_process_put(state->process);
 	kfree_rcu(state, rcu);
@@ -88,18 +90,19 @@ int skua_state_arm(const struct skua_ids *ids)
 	struct skua_state *state = skua_state_current();
 
 	if (!state) {
-		state = state_create();
+		state = skua_state_create(GFP_KERNEL);
 		if (IS_ERR(state))
 			return PTR_ERR(state);
 	}
 	if (!state->process) {
-		state->process = skua_process_get();
+		state->process = skua_process_get(GFP_KERNEL);
 		if (!state->process)
 			return -ENOMEM;
 	}
 	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
 	barrier();
+	skua_set_source(state, SKUA_FROM_WRITES);
 	state->ids = *ids;
 	state->exec = false;
 	skua_mark_control(state);
@@ -110,18 +113,28 @@ int skua_state_arm(const struct skua_ids *ids)
 	return 0;
 }
 
-/* Detaches the current thread; remembers an unsampled record so that it can be read back. */
-void skua_state_disarm(const struct skua_ids *ids)
+/*
+ * Detaches the current thread; remembers an unsampled record so that it can be read back. A thread of a registered process
+ * needs a state for that: what it says itself beats the registration. -ENOSPC, -ENOMEM as for arming.
+ */
+int skua_state_disarm(const struct skua_ids *ids)
 {
 	struct skua_state *state = skua_state_current();
 
-	if (!state)
-		return;
+	if (!state) {
+		if (!skua_process_is_registered())
+			return 0;
+		state = skua_state_create(GFP_KERNEL);
+		if (IS_ERR(state))
+			return PTR_ERR(state);
+	}
 	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
 	barrier();
+	skua_set_source(state, SKUA_FROM_WRITES);
 	state->ids = *ids;
 	skua_write_end(state);
+	return 0;
 }
 
 void skua_states_destroy(void)

@@ -5,7 +5,7 @@
  * What happens to a thread's state at syscall entry and exit and at exec, and which events a session admits.
  *
  *	entry of an armed thread    the syscall gets an id and a copy of the thread's ids
- *	until its exit event        events carry that id and that copy, whatever is written to /proc/skua/context meanwhile
+ *	until its exit event        events carry that id and that copy, whatever is written, to memory too, meanwhile
  *	after its exit event        id 0, the thread's ids
  *
  * Events about an armed thread that another one causes (waking it, switching to it) are admitted too, see skua-sched.c.
@@ -44,10 +44,16 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 {
 	struct skua_state *state = skua_state_current();
 
-	if (likely(!state))
-		return;
+	if (likely(!state)) {
+		if (likely(!atomic_read(&skua_processes_registered)))
+			return;
+		state = skua_state_from_process();
+		if (!state)
+			return;
+	}
 	WRITE_ONCE(state->syscall, 0);
 	state->control = 0;
+	skua_refresh(state);
 	if (!state->armed)
 		return;
 	skua_write_begin(state);
@@ -84,6 +90,8 @@ void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 {
 	struct skua_state *state = skua_state_current();
 
+	if (atomic_read(&skua_processes_registered))
+		skua_process_unregister(current->signal);
 	if (!state)
 		return;
 	if (!skua_in_syscall(state)) {
@@ -92,6 +100,7 @@ void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 	}
 	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
+	skua_set_source(state, SKUA_FROM_WRITES);
 	state->ids.valid = false;
 	state->exec = true;
 	skua_write_end(state);
@@ -101,14 +110,22 @@ void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 	}
 }
 
+/* Whether the current thread, which is not in a syscall that has an id, is armed now. An NMI sees what was known last. */
+static bool is_armed(struct skua_state *state)
+{
+	if (!in_nmi())
+		skua_refresh(state);
+	return READ_ONCE(state->armed);
+}
+
 bool skua_admits(u32 generation)
 {
-	const struct skua_state *state = skua_state_current();
+	struct skua_state *state = skua_state_current();
 	const struct skua_subject *subject;
 
 	if (generation == SKUA_NOT_STARTED)
 		return false;
-	if (state && (skua_in_syscall(state) ? state->syscall_generation >= generation : READ_ONCE(state->armed)))
+	if (state && (skua_in_syscall(state) ? state->syscall_generation >= generation : is_armed(state)))
 		return true;
 	subject = skua_subject();
 	return unlikely(subject) && (!subject->syscall_generation || subject->syscall_generation >= generation);
@@ -123,7 +140,10 @@ bool skua_admits_entry(u32 generation)
 }
 EXPORT_SYMBOL_GPL(skua_admits_entry);
 
-/* An exit without an entry is admitted only for the write that armed the thread, which carries SKUA_FLAG_CONTROL. */
+/*
+ * An exit without an entry is admitted only for the write or registration that armed the thread, which carries
+ * SKUA_FLAG_CONTROL.
+ */
 bool skua_admits_exit(u32 generation)
 {
 	const struct skua_state *state = skua_state_current();
@@ -135,6 +155,16 @@ bool skua_admits_exit(u32 generation)
 	return state->armed && skua_is_control(state);
 }
 EXPORT_SYMBOL_GPL(skua_admits_exit);
+
+/* For filters, which may ask in any session and before skua_admits() did. */
+void skua_refresh_current(void)
+{
+	struct skua_state *state = skua_state_current();
+
+	if (state && !skua_in_syscall(state) && !in_nmi())
+		skua_refresh(state);
+}
+EXPORT_SYMBOL_GPL(skua_refresh_current);
 
 void skua_current_values(struct skua_values *values)
 {
