@@ -5,21 +5,22 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { SKUA } from '../../common/model/abi';
-import { bytes, integer, parseTrace, text, type TraceEvent } from './babeltrace';
-import { openGuest, quote, REPOSITORY, type Guest } from './guest';
+import { bytes, integer, text, type TraceEvent } from './babeltrace';
+import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
+import * as recording from './recording';
+import {
+  checkContexts,
+  FLAG,
+  flags,
+  ids,
+  isEntry,
+  isExit,
+  span,
+  syscallName,
+  syscallsOf,
+} from './recording';
 import { kernelTrouble } from './trouble';
-
-const FLAG = {
-  sampled: BigInt(SKUA.FLAG_SAMPLED),
-  inSyscall: BigInt(SKUA.FLAG_IN_SYSCALL),
-  control: BigInt(SKUA.FLAG_CONTROL),
-  stackShort: BigInt(SKUA.FLAG_STACK_SHORT),
-  subject: BigInt(SKUA.FLAG_SUBJECT),
-};
-/** These never have an exit event: the thread ends, or signal return replaces the syscall number. */
-const WITHOUT_EXIT = ['exit', 'exit_group', 'rt_sigreturn'];
 
 /** Those of test/vm/guest that are about the modules; the others use Skua's clients. */
 const PROGRAMS = [
@@ -44,99 +45,12 @@ async function load(
   await guest.must(`/root/vm/modules.sh load /root/${folder} ${folder === 'skua' ? parameters : ''}`);
 }
 
-/** Records `command` in a session of stock lttng-tools and returns what it printed and the trace. */
-async function record(
-  session: string,
-  command: string,
-  options = '',
-): Promise<{ readonly printed: string; readonly events: readonly TraceEvent[] }> {
-  const printed = await guest.must(
-    `cd /root/vm && ./record.sh ${session} /root/trace ${options} -- ${command}`,
-  );
-  return { printed, events: await readTrace('/root/trace') };
-}
-
-async function readTrace(folder: string): Promise<readonly TraceEvent[]> {
-  return parseTrace(await guest.must(`babeltrace2 --clock-seconds --no-delta ${quote(folder)}`));
-}
-
-async function stats(): Promise<ReadonlyMap<string, number>> {
-  const lines = (await guest.must('cat /proc/skua/stats')).trim().split('\n');
-  return new Map(lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])]));
-}
-
-/** How much each counter grew, those that did. */
-async function growth(action: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> {
-  const before = await stats();
-  await action();
-  const after = await stats();
-  return Object.fromEntries(
-    [...after]
-      .map(([name, value]) => [name, value - (before.get(name) ?? 0)] as const)
-      .filter(([, n]) => n !== 0),
-  );
-}
-
-const syscallName = (event: TraceEvent): string =>
-  event.name.replace(/^(?:compat_)?syscall_(?:entry|exit)_/, '');
-const isEntry = (event: TraceEvent): boolean => event.name.includes('syscall_entry_');
-const isExit = (event: TraceEvent): boolean => event.name.includes('syscall_exit_');
-const ids = (event: TraceEvent): string =>
-  ['skua_trace_hi', 'skua_trace_lo', 'skua_span', 'skua_syscall']
-    .map((name) => integer(event.context, name).toString(16))
-    .join(' ');
-const span = (event: TraceEvent): bigint => integer(event.context, 'skua_span');
-const flags = (event: TraceEvent): bigint => integer(event.context, 'skua_flags');
-
-/** What must hold of a trace of a Skua session that lost nothing. `cut`: it ends while threads are in syscalls. */
-function checkContexts(events: readonly TraceEvent[], cut = false): void {
-  const open = new Map<bigint, TraceEvent>();
-  const seen = new Set<bigint>();
-  for (const event of events) {
-    if ((flags(event) & FLAG.subject) !== 0n) {
-      // About an armed thread, on another one's time.
-      expect(event.name).toMatch(/^sched_(?:switch|waking|wakeup)$/);
-      continue;
-    }
-    const thread = integer(event.context, 'vtid');
-    const id = integer(event.context, 'skua_syscall');
-    const inProgress = open.get(thread);
-    expect(flags(event) & FLAG.sampled, event.name).toBe(FLAG.sampled);
-    expect((flags(event) & FLAG.inSyscall) !== 0n, event.name).toBe(id !== 0n);
-    if (isEntry(event)) {
-      expect(id).not.toBe(0n);
-      expect(seen.has(id), `syscall id ${id} used twice`).toBe(false);
-      expect(
-        inProgress === undefined || WITHOUT_EXIT.includes(syscallName(inProgress)),
-        'an exit is missing',
-      ).toBe(true);
-      seen.add(id);
-      open.set(thread, event);
-    } else {
-      expect(bytes(event.context, 'skua_stack').length, 'stack outside an entry').toBe(0);
-    }
-    if (!isExit(event)) continue;
-    if (id === 0n) {
-      expect(flags(event) & FLAG.control, 'an exit without an entry is the arming write').toBe(FLAG.control);
-      expect(syscallName(event)).toBe('write');
-      continue;
-    }
-    if (inProgress === undefined) throw new Error(`${event.name} has no entry`);
-    expect(ids(event)).toBe(ids(inProgress));
-    expect(syscallName(event)).toBe(syscallName(inProgress));
-    open.delete(thread);
-  }
-  if (cut) return;
-  for (const left of open.values()) expect(WITHOUT_EXIT).toContain(syscallName(left));
-}
-
-/** Names of the syscalls of a span, in order, without Skua's own writes. */
-function syscallsOf(events: readonly TraceEvent[], spanId: bigint): readonly string[] {
-  return events
-    .filter((e) => isExit(e) && span(e) === spanId && integer(e.context, 'skua_syscall') !== 0n)
-    .filter((e) => (flags(e) & FLAG.control) === 0n)
-    .map(syscallName);
-}
+const record = (session: string, command: string, options = ''): ReturnType<typeof recording.record> =>
+  recording.record(guest, session, command, options);
+const readTrace = (folder: string): Promise<readonly TraceEvent[]> => recording.readTrace(guest, folder);
+const stats = (): Promise<ReadonlyMap<string, number>> => recording.stats(guest);
+const growth = (action: () => Promise<unknown>): Promise<Readonly<Record<string, number>>> =>
+  recording.growth(guest, action);
 
 beforeAll(async () => {
   const folders = await moduleFolders();
