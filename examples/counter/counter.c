@@ -124,6 +124,6 @@ int main(int argc, char **argv)
 	printf("{\"total\":%" PRIu64 ",\"spans\":%" PRIu64 ",\"threads\":%u,\"failed\":%" PRIu64
 	       ",\"kernel\":%s,\"lastError\":%d,\"refusedRecords\":%" PRIu64 ",\"pid\":%d}\n",
 	       total, (uint64_t)threads * rounds, threads, failed, skua_enabled() ? "true" : "false",
-	       skua_last_error(), skua_failed_writes(), (int)getpid());
+	       skua_last_error(), skua_failures(), (int)getpid());
 	return 0;
 }
