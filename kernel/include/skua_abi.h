@@ -57,9 +57,15 @@ struct skua_record {
 #define SKUA_LOCATION_STATIC 1 /* at fs_base + offset: static TLS */
 #define SKUA_LOCATION_DTV 2    /* at dtv[module] + offset, the dtv being glibc's: dynamic TLS */
 
+/*
+ * Added to the kind: it is the place in the program that the process executes next, and counts from then on. For launchers,
+ * which so have it in force from the program's first instruction. Forgotten when that program runs with other privileges.
+ */
+#define SKUA_LOCATION_AFTER_EXEC 0x100
+
 struct skua_process_registration {
 	__s32 pid;
-	__u32 kind;   /* SKUA_LOCATION_… */
+	__u32 kind;   /* SKUA_LOCATION_…, and SKUA_LOCATION_AFTER_EXEC */
 	__u64 module; /* SKUA_LOCATION_DTV only */
 	__s64 offset;
 };

@@ -14,13 +14,14 @@ import {
   flags,
   growth,
   isExit,
+  KERNEL_TROUBLE,
+  readTrace,
   record,
   span,
   stats,
   syscallName,
   syscallsOf,
 } from './recording';
-import { kernelTrouble } from './trouble';
 
 const PROGRAMS = ['register', 'register-process', 'torn'];
 
@@ -44,7 +45,10 @@ beforeAll(async () => {
 let consoleRead = 0;
 afterEach(async () => {
   const text = await guest.console();
-  const trouble = kernelTrouble(text.slice(consoleRead));
+  const trouble = text
+    .slice(consoleRead)
+    .split('\n')
+    .filter((line) => KERNEL_TROUBLE.test(line));
   consoleRead = text.length;
   expect(trouble, 'the guest kernel complains').toEqual([]);
 });
@@ -211,6 +215,35 @@ describe('a registered process', () => {
     expect(counters).toMatchObject({ processes_registered: 6, processes_released: 6 });
     expect(counters['registered_no_room']).toBeUndefined();
     expect(counters['states_allocated']).toBe(counters['states_freed']);
+  });
+
+  it('is armed from its first instruction on when its launcher registered it, and only that program', async () => {
+    const counters = await growth(guest, async () => {
+      const { printed, events } = await record(
+        guest,
+        'skua-launched',
+        './register-process launch ./register-process',
+      );
+      expect(printed).toBe('launch ok\n');
+      checkContexts(events);
+      expectNothingUnseen(events);
+      for (const id of [0x41n, 0x42n]) expect(syscallsOf(events, id)).toEqual(['getpid']);
+    });
+    expect(counters).toMatchObject({ processes_registered: 1, processes_released: 1 });
+  });
+
+  it('loses a registration that was meant for a program with other privileges', async () => {
+    const counters = await growth(guest, async () => {
+      await guest.must('install -m 755 /root/vm/register-process /tmp/register-process');
+      await guest.must('install -m 4755 /root/vm/register-process /tmp/register-process-root');
+      const printed = await guest.must(
+        'id skua-in 2>/dev/null || useradd -G tracing skua-in; /root/vm/record.sh skua-setuid /root/trace -- setpriv --reuid=$(id -u skua-in) --regid=$(id -g skua-in) --init-groups /tmp/register-process launch /tmp/register-process-root',
+      );
+      expect(printed).toContain('launch ok');
+    });
+    expect(counters).toMatchObject({ processes_registered: 1, processes_released: 1 });
+    const events = await readTrace(guest, '/root/trace');
+    expect(events.filter((e) => span(e) === 0x41n)).toEqual([]);
   });
 
   it("must be the caller's own, and the caller in the group", async () => {

@@ -5,6 +5,7 @@
  *
  *	register-process		a child of its own, with static and with dynamic thread-local storage
  *	register-process PID		attempts to register for that process
+ *	register-process launch PROGRAM	registers the program that it then becomes
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -61,9 +62,9 @@ static void run(void *(*body)(void *), unsigned long span)
 	pthread_join(thread, NULL);
 }
 
-static void target(int go, int done, const char *self)
+static void target(int go, int done, char *self)
 {
-	char *arguments[] = {"register-process", "replaced", NULL};
+	char *arguments[] = {self, "replaced", NULL};
 	pid_t pid;
 
 	await(go); /* registered as static */
@@ -108,6 +109,7 @@ static long offset_in_block(void)
 int main(int argc, char **argv)
 {
 	long offset = (char *)&otel_thread_ctx_v1 - (char *)__builtin_thread_pointer();
+	char *launched[] = {argv[0], "launched", NULL}, *replaced[] = {argv[0], "replaced", NULL};
 	int go[2], done[2], status;
 	pid_t pid;
 
@@ -116,7 +118,22 @@ int main(int argc, char **argv)
 		syscall(SYS_getppid);
 		return 0;
 	}
+	if (argc > 1 && !strcmp(argv[1], "launched")) {
+		worker((void *)0x41ul);
+		run(worker, 0x42);
+		execv(argv[0], replaced);
+		return 10;
+	}
 	skua_open();
+	if (argc > 2 && !strcmp(argv[1], "launch")) {
+		say("launch", register_process(getpid(), SKUA_LOCATION_STATIC | SKUA_LOCATION_AFTER_EXEC, 0,
+					       offset));
+		fflush(stdout);
+		attach(TRACE, 0x4f);
+		syscall(SYS_getppid); /* not yet */
+		execv(argv[2], launched);
+		return 10;
+	}
 	if (argc > 1) {
 		say("static", register_process(atoi(argv[1]), SKUA_LOCATION_STATIC, 0, offset));
 		return 0;

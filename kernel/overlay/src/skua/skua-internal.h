@@ -166,6 +166,7 @@ extern atomic_t skua_processes_registered; /* registrations in force */
 int skua_register_thread(u64 address);
 int skua_register_process(const struct skua_process_registration *wanted);
 bool skua_process_is_registered(void);
+void skua_process_executes(const struct linux_binprm *bprm);
 void skua_process_unregister(const struct signal_struct *process);
 void skua_registrations_destroy(void);
 void skua_set_source(struct skua_state *state, enum skua_source source);

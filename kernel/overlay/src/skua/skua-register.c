@@ -13,6 +13,7 @@
  * When: at each syscall entry, at each event outside a syscall, and when the thread leaves the CPU.
  */
 
+#include <linux/binfmts.h>
 #include <linux/capability.h>
 #include <linux/compiler.h>
 #include <linux/cred.h>
@@ -47,6 +48,7 @@ struct registration {
 	struct hlist_node node;
 	const struct signal_struct *process;
 	u32 kind;
+	bool after_exec; /* not in force yet */
 	u64 module;
 	s64 offset;
 	struct rcu_head rcu;
@@ -163,7 +165,7 @@ static enum found read_by_process(struct skua_header *header)
 
 	rcu_read_lock_sched_notrace();
 	registration = find_registration(current->signal);
-	if (registration) {
+	if (registration && !READ_ONCE(registration->after_exec)) {
 		pointer = locate(registration);
 		if (pointer)
 			found = read_at(pointer, header);
@@ -381,6 +383,7 @@ static int add_registration(struct registration *fresh, const struct signal_stru
 
 static int register_task(struct task_struct *task, const struct skua_process_registration *wanted)
 {
+	u32 kind = wanted->kind & ~SKUA_LOCATION_AFTER_EXEC;
 	struct registration *fresh;
 	struct mm_struct *mm;
 	bool allowed;
@@ -395,7 +398,7 @@ static int register_task(struct task_struct *task, const struct skua_process_reg
 		return -EPERM;
 	if (test_tsk_thread_flag(task, TIF_ADDR32))
 		return -EOPNOTSUPP;
-	if (wanted->kind == SKUA_LOCATION_NONE) {
+	if (kind == SKUA_LOCATION_NONE) {
 		skua_process_unregister(task->signal);
 		return 0;
 	}
@@ -403,7 +406,8 @@ static int register_task(struct task_struct *task, const struct skua_process_reg
 	if (!fresh)
 		return -ENOMEM;
 	fresh->process = task->signal;
-	fresh->kind = wanted->kind;
+	fresh->kind = kind;
+	fresh->after_exec = wanted->kind & SKUA_LOCATION_AFTER_EXEC;
 	fresh->module = wanted->module;
 	fresh->offset = wanted->offset;
 	ret = add_registration(fresh, task->signal);
@@ -418,11 +422,12 @@ static int register_task(struct task_struct *task, const struct skua_process_reg
  */
 int skua_register_process(const struct skua_process_registration *wanted)
 {
+	u32 kind = wanted->kind & ~SKUA_LOCATION_AFTER_EXEC;
 	struct task_struct *task;
 	struct pid *pid;
 	int ret;
 
-	if (wanted->kind > SKUA_LOCATION_DTV || (wanted->kind == SKUA_LOCATION_DTV && !wanted->module))
+	if (kind > SKUA_LOCATION_DTV || (kind == SKUA_LOCATION_DTV && !wanted->module))
 		return -EINVAL;
 	pid = find_get_pid(wanted->pid);
 	task = get_pid_task(pid, PIDTYPE_TGID);
@@ -446,7 +451,23 @@ bool skua_process_is_registered(void)
 	return registered;
 }
 
-/* The process executes another program, ends, or its registration is taken back. */
+/* The current process executes another program: what was registered for the old one goes, unless it was meant for this. */
+void skua_process_executes(const struct linux_binprm *bprm)
+{
+	bool other_privileges = bprm->secureexec || __get_dumpable(current->mm->flags) != SUID_DUMP_USER;
+	struct registration *registration;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&registrations_lock, flags);
+	registration = find_registration(current->signal);
+	if (registration && registration->after_exec && !other_privileges)
+		WRITE_ONCE(registration->after_exec, false);
+	else if (registration)
+		drop_registration(registration);
+	raw_spin_unlock_irqrestore(&registrations_lock, flags);
+}
+
+/* The process ends, or its registration is taken back. */
 void skua_process_unregister(const struct signal_struct *process)
 {
 	struct registration *registration;

@@ -91,7 +91,7 @@ void skua_process_exec(void *data, struct task_struct *task, pid_t old_pid, stru
 	struct skua_state *state = skua_state_current();
 
 	if (atomic_read(&skua_processes_registered))
-		skua_process_unregister(current->signal);
+		skua_process_executes(bprm);
 	if (!state)
 		return;
 	if (!skua_in_syscall(state)) {
