@@ -217,8 +217,11 @@ static inline int skua_arms(const struct skua_record *record)
 	return record->valid == 1 && (record->trace_flags & SKUA_TRACE_FLAG_SAMPLED) != 0;
 }
 
-/* What a change needs beside the stores, as long as the thread is not registered. `always`: register although
- * the kernel has nothing to learn. */
+/*
+ * What a change needs beside the stores, as long as the thread is not registered. `always`: register although
+ * the kernel has nothing to learn. The pointer is null meanwhile, so that what is done here belongs to no span
+ * when somebody else has registered the whole process.
+ */
 static inline int skua_publish(struct skua_thread *thread, int always)
 {
 	struct skua_process *process = &skua_process_v2;
@@ -227,11 +230,14 @@ static inline int skua_publish(struct skua_thread *thread, int always)
 	int news = wanted || thread->armed;
 	int saved = errno, result = 0, file;
 
-	otel_thread_ctx_v1 = &thread->record;
-	skua_fence();
-	if (thread->busy || !(news || always))
+	if (thread->busy)
 		return 0;
+	if (!(news || always)) {
+		otel_thread_ctx_v1 = &thread->record;
+		return 0;
+	}
 	thread->busy = 1;
+	otel_thread_ctx_v1 = NULL;
 	skua_fence();
 	file = skua_open();
 	if (file < 0)
@@ -241,6 +247,7 @@ static inline int skua_publish(struct skua_thread *thread, int always)
 	else if (news)
 		result = skua_write(thread, file, wanted);
 	skua_fence();
+	otel_thread_ctx_v1 = &thread->record;
 	thread->busy = 0;
 	errno = saved;
 	return result;
