@@ -37,13 +37,13 @@ if ! command -v "$CC" >/dev/null || [ ! -e /usr/include/elfutils/libdwfl.h ]; th
 fi
 
 mkdir -p "$out"
-stamp=$(cat "$source_dir"/symbols/*.[ch] "$source_dir"/*.c "${BASH_SOURCE[0]}" <("$CC" -dumpfullversion) <(echo "$sanitize") |
+stamp=$(cat "$source_dir"/symbols/*.[ch] "$source_dir"/*.c "$root/kernel/include/skua_abi.h" "${BASH_SOURCE[0]}" <("$CC" -dumpfullversion) <(echo "$sanitize") |
   sha256sum | cut -d' ' -f1)
 if [ -x "$out/skua-symbols" ] && [ -x "$out/skua-launch" ] && [ "$(cat "$out/native.stamp" 2>/dev/null)" = "$stamp" ]; then
   exit 0
 fi
 
-flags=(-std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes)
+flags=(-std=gnu11 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -I"$root/kernel/include")
 libraries=(-ldw -lelf -lz -llzma -lbz2 -lzstd -lstdc++ -lm -lpthread)
 if [ -n "$sanitize" ]; then
   flags+=(-O1 -g -fno-omit-frame-pointer -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all)

@@ -6,18 +6,25 @@
 #ifndef SKUA_ABI_H
 #define SKUA_ABI_H
 
+/* Names of our own for the types: whoever includes this may have the kernel's, and <stdint.h> differs from them. */
 #ifdef __KERNEL__
 #include <linux/ioctl.h>
 #include <linux/types.h>
+typedef __u8 skua_u8;
+typedef __u16 skua_u16;
+typedef __u32 skua_u32;
+typedef __s32 skua_s32;
+typedef __u64 skua_u64;
+typedef __s64 skua_s64;
 #else
 #include <stdint.h>
 #include <sys/ioctl.h>
-typedef uint8_t __u8;
-typedef uint16_t __u16;
-typedef uint32_t __u32;
-typedef uint64_t __u64;
-typedef int32_t __s32;
-typedef int64_t __s64;
+typedef uint8_t skua_u8;
+typedef uint16_t skua_u16;
+typedef uint32_t skua_u32;
+typedef int32_t skua_s32;
+typedef uint64_t skua_u64;
+typedef int64_t skua_s64;
 #endif
 
 #define SKUA_ABI_VERSION 2
@@ -33,11 +40,11 @@ typedef int64_t __s64;
  * attrs_size bytes of attributes follow. A write shorter than the header or than the header plus attrs_size is EINVAL.
  */
 struct skua_record {
-	__u8 trace_id[16];
-	__u8 span_id[8];
-	__u8 valid;	  /* 1: attached. 0: detached, ids ignored. Anything else: EINVAL. */
-	__u8 trace_flags; /* W3C; bit 0 = sampled. Only sampled records arm the thread. */
-	__u16 attrs_size; /* native byte order */
+	skua_u8 trace_id[16];
+	skua_u8 span_id[8];
+	skua_u8 valid;	  /* 1: attached. 0: detached, ids ignored. Anything else: EINVAL. */
+	skua_u8 trace_flags; /* W3C; bit 0 = sampled. Only sampled records arm the thread. */
+	skua_u16 attrs_size; /* native byte order */
 } __attribute__((packed));
 
 #define SKUA_RECORD_HEADER_BYTES 28
@@ -50,7 +57,7 @@ struct skua_record {
  *
  * SKUA_IOC_REGISTER: address of the calling thread's own pointer, 8-byte aligned; 0 unregisters and detaches.
  */
-#define SKUA_IOC_REGISTER _IOW('S', 1, __u64)
+#define SKUA_IOC_REGISTER _IOW('S', 1, skua_u64)
 
 /* Where every thread of a process has its pointer. */
 #define SKUA_LOCATION_NONE 0   /* takes the process's registration back */
@@ -64,10 +71,10 @@ struct skua_record {
 #define SKUA_LOCATION_AFTER_EXEC 0x100
 
 struct skua_process_registration {
-	__s32 pid;
-	__u32 kind;   /* SKUA_LOCATION_…, and SKUA_LOCATION_AFTER_EXEC */
-	__u64 module; /* SKUA_LOCATION_DTV only */
-	__s64 offset;
+	skua_s32 pid;
+	skua_u32 kind;   /* SKUA_LOCATION_…, and SKUA_LOCATION_AFTER_EXEC */
+	skua_u64 module; /* SKUA_LOCATION_DTV only */
+	skua_s64 offset;
 };
 
 /* On behalf of all threads of a process, until it executes another program or ends. */

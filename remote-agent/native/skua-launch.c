@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 // clang-format off
 /*
- * skua-launch [--hide-vdso] [--status-fd N] [--wait-fd N] [--] PROGRAM ARGS…
+ * skua-launch [--hide-vdso] [--offset N] [--status-fd N] [--wait-fd N] [--] PROGRAM ARGS…
  * skua-launch --clock [--rounds N]
+ * skua-launch --register-process PID --offset N [--module N]
  *
  * Becomes PROGRAM: same process id, same parent, same exit status. When that fails: one JSON line on the
  * status descriptor (default: stderr) and exit status 127 (not found) or 126 (anything else). The descriptor
@@ -20,6 +21,10 @@
  *	program
  *
  * It holds for this program, not for programs that it starts: each exec gets a new auxiliary vector.
+ *
+ * --register-process tells Skua's module where every thread of a running process has its otel_thread_ctx_v1: at its
+ * FS base + offset, or at its dynamic thread vector's entry for the module + offset. With --offset alone the launcher does
+ * that for PROGRAM, in force from its first instruction; that it cannot does not keep the program from running.
  */
 // clang-format on
 #define _GNU_SOURCE
@@ -32,6 +37,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -39,6 +45,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "skua_abi.h"
 
 static int status_fd = STDERR_FILENO;
 
@@ -240,13 +248,40 @@ static int measure_clock(long rounds)
 	return 0;
 }
 
+/* ---- thread contexts ---- */
+
+/* Returns 0, or an errno. */
+static int register_process(const struct skua_process_registration *registration)
+{
+	int file = open(SKUA_PROC_CONTEXT, O_WRONLY | O_CLOEXEC), number = 0;
+
+	if (file < 0)
+		return errno;
+	if (ioctl(file, SKUA_IOC_REGISTER_PROCESS, registration) != 0)
+		number = errno;
+	close(file);
+	return number;
+}
+
 /* ---- the launcher ---- */
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: skua-launch [--hide-vdso] [--status-fd N] [--wait-fd N] [--] PROGRAM ARGS…\n"
-			"       skua-launch --clock [--rounds N]\n");
+	fprintf(stderr, "usage: skua-launch [--hide-vdso] [--offset N] [--status-fd N] [--wait-fd N] [--] PROGRAM ARGS…\n"
+			"       skua-launch --clock [--rounds N]\n"
+			"       skua-launch --register-process PID --offset N [--module N]\n");
 	return 64;
+}
+
+static bool parse_offset(const char *text, int64_t *out)
+{
+	char *end;
+
+	if (!text || !*text)
+		return false;
+	errno = 0;
+	*out = strtoll(text, &end, 10);
+	return errno == 0 && *end == '\0';
 }
 
 static bool parse_number(const char *text, long *out)
@@ -262,8 +297,10 @@ static bool parse_number(const char *text, long *out)
 
 int main(int argc, char **argv)
 {
-	bool hide = false, clock = false;
-	long status = STDERR_FILENO, wait = -1, rounds = 10000;
+	bool hide = false, clock = false, contexts = false;
+	long status = STDERR_FILENO, wait = -1, rounds = 10000, target = 0, module = 0;
+	struct skua_process_registration registration = {.kind = SKUA_LOCATION_STATIC};
+	int64_t offset = 0;
 	pid_t parent = getppid();
 	int at = 1, number;
 
@@ -283,11 +320,31 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[at], "--rounds") == 0 && parse_number(argv[at + 1], &rounds) &&
 			 rounds > 0)
 			at++;
-		else
+		else if (strcmp(argv[at], "--register-process") == 0 && parse_number(argv[at + 1], &target) &&
+			 target > 0)
+			at++;
+		else if (strcmp(argv[at], "--module") == 0 && parse_number(argv[at + 1], &module) && module > 0)
+			at++;
+		else if (strcmp(argv[at], "--offset") == 0 && parse_offset(argv[at + 1], &offset)) {
+			contexts = true;
+			at++;
+		} else
 			return usage();
 	}
 	if (clock)
 		return measure_clock(rounds);
+	registration.offset = offset;
+	if (module) {
+		registration.kind = SKUA_LOCATION_DTV;
+		registration.module = (uint64_t)module;
+	}
+	if (target) {
+		registration.pid = (int32_t)target;
+		number = register_process(&registration);
+		if (number)
+			fprintf(stderr, "%s\n", strerror(number));
+		return number ? 1 : 0;
+	}
 	if (at >= argc)
 		return usage();
 	status_fd = (int)status;
@@ -310,6 +367,11 @@ int main(int argc, char **argv)
 		number = start_tracer();
 		if (number)
 			return fail("vdso", number, "trace the program to hide its vDSO", 126);
+	}
+	if (contexts) {
+		registration.pid = getpid();
+		registration.kind |= SKUA_LOCATION_AFTER_EXEC;
+		register_process(&registration);
 	}
 	execvp(argv[at], &argv[at]);
 	number = errno;

@@ -7,6 +7,7 @@ import { stateFolder } from '../host/state';
 import { openLive } from '../live/live';
 import { LttngControl } from '../lttng/control';
 import { SessionRecords } from '../lttng/stale';
+import { Registrar } from '../registration/registrar';
 import type { Connection, Handlers } from './connection';
 import { Program, runShell, type OutputSink } from './program';
 import { SpanSender } from './spanSender';
@@ -24,6 +25,7 @@ export class Agent implements Disposable {
   private readonly sender: SpanSender;
   private session: TraceSession | undefined;
   private program: Program | undefined;
+  private registrar: Registrar | undefined;
   private busy = false;
   private readonly sink: OutputSink;
 
@@ -101,15 +103,14 @@ export class Agent implements Disposable {
     launch: async (options) => {
       if (this.program !== undefined) throw wrongState('A program is already running.');
       const environment = this.session?.started.environment ?? {};
-      const program = await Program.launch(
-        options,
-        environment,
-        join(nativeFolder(), 'skua-launch'),
-        this.sink,
-      );
+      const launcher = join(nativeFolder(), 'skua-launch');
+      const program = await Program.launch(options, environment, launcher, this.sink);
       this.program = program;
+      const registrar = new Registrar(launcher, program.pid, this.connection.log);
+      this.registrar = registrar;
       this.session?.programStarted(program.pid, options);
       void program.exited.then((status) => {
+        registrar.dispose();
         this.program = undefined;
         this.session?.programExited(program.pid);
         this.connection.send({ t: 'exited', status });
@@ -146,6 +147,7 @@ export class Agent implements Disposable {
     const session = this.session;
     this.program = undefined;
     this.session = undefined;
+    this.registrar?.dispose();
     await program?.dispose();
     await session?.abandon(this.sender.close());
   }

@@ -1,10 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { SkuaError } from '../../common/base/errors';
 import type { Disposable } from '../../common/base/disposable';
 import type { ExitStatus, LaunchOptions, ShellOptions } from '../../common/protocol/agent';
+import { programLocation } from '../registration/inspect';
+import type { Location } from '../registration/location';
+import { locationArgs } from '../registration/registrar';
 
 /** Where a program's output goes. `whenReady` lets a fast writer wait for a slow client, as a terminal would. */
 export interface OutputSink {
@@ -67,8 +71,11 @@ export class Program implements Disposable {
         remedy: 'Redeploy the agent ("Skua: Remove Agent from Target", then run again).',
       });
     }
+    const env = { ...process.env, ...environment, ...options.env };
+    const location = contextLocation(options, env['PATH']);
     const launcherArgs = [
       ...(options.vdsoSyscalls ? ['--hide-vdso'] : []),
+      ...(location === undefined ? [] : locationArgs(location)),
       '--status-fd',
       String(STATUS_FD),
       '--',
@@ -79,7 +86,7 @@ export class Program implements Disposable {
       {
         detached: true,
         stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-        env: { ...process.env, ...environment, ...options.env },
+        env,
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       },
     );
@@ -227,6 +234,17 @@ function explainStart(program: string, failure: StartFailure): SkuaError {
       "Check that it is built for the target's architecture and that its execute permission is set (chmod +x).",
     detail: failure.message,
   });
+}
+
+/**
+ * Where the program keeps its thread context, when it exports that and is looked up as execvp does: the launcher registers it, so that
+ * nothing of a short program is missed. What libraries export is found when they are loaded.
+ */
+function contextLocation(options: LaunchOptions, path: string | undefined): Location | undefined {
+  const { program, cwd = process.cwd() } = options;
+  if (program.includes('/')) return programLocation(resolve(cwd, program));
+  const folder = (path ?? '').split(':').find((each) => existsSync(resolve(cwd, each, program)));
+  return folder === undefined ? undefined : programLocation(resolve(cwd, folder, program));
 }
 
 async function checkCwd(cwd: string | undefined): Promise<void> {

@@ -53,7 +53,7 @@ static void plain_stores(void)
 	FENCE();
 	unseen();
 	attach(TRACE, 0x14);
-	*(volatile __u8 *)&thread_record.valid = 2;
+	*(volatile uint8_t *)&thread_record.valid = 2;
 	unseen();
 	detach();
 }
@@ -137,7 +137,7 @@ static void pointer_unmapped(void)
 
 static void garbage(void)
 {
-	static const __u64 pointers[] = {
+	static const uint64_t pointers[] = {
 	    1,
 	    0xffffffff81000000, /* the kernel's */
 	    0x8000000000000000, /* not canonical */
@@ -162,7 +162,7 @@ static void garbage(void)
 
 static void refusals(void)
 {
-	__u64 value = (uintptr_t)&otel_thread_ctx_v1;
+	uint64_t value = (uintptr_t)&otel_thread_ctx_v1;
 	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int read_only = open(SKUA_PROC_CONTEXT, O_RDONLY | O_CLOEXEC);
 	pid_t pid;
@@ -174,7 +174,7 @@ static void refusals(void)
 	say("not-canonical", register_address((void *)0x8000000000000000));
 	say("read-only", ioctl(read_only, SKUA_IOC_REGISTER, &value) ? -errno : 0);
 	say("argument-unmapped", ioctl(skua_file, SKUA_IOC_REGISTER, page) ? -errno : 0);
-	say("other-command", ioctl(skua_file, _IOW('S', 77, __u64), &value) ? -errno : 0);
+	say("other-command", ioctl(skua_file, _IOW('S', 77, uint64_t), &value) ? -errno : 0);
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {

@@ -22,13 +22,13 @@ static inline void fill(struct skua_record *record, unsigned char trace, unsigne
 {
 	struct skua_record fresh = skua_make(trace, span, 1);
 
-	*(volatile __u8 *)&record->valid = 0;
+	*(volatile uint8_t *)&record->valid = 0;
 	FENCE();
 	memcpy(record, &fresh, 24);
 	record->trace_flags = fresh.trace_flags;
 	record->attrs_size = 0;
 	FENCE();
-	*(volatile __u8 *)&record->valid = 1;
+	*(volatile uint8_t *)&record->valid = 1;
 	FENCE();
 }
 
@@ -41,13 +41,13 @@ static inline void attach(unsigned char trace, unsigned long span)
 
 static inline void detach(void)
 {
-	*(volatile __u8 *)&thread_record.valid = 0;
+	*(volatile uint8_t *)&thread_record.valid = 0;
 	FENCE();
 }
 
 static inline int register_address(const void *address)
 {
-	__u64 value = (uintptr_t)address;
+	uint64_t value = (uintptr_t)address;
 
 	return syscall(SYS_ioctl, skua_file, SKUA_IOC_REGISTER, &value) ? -errno : 0;
 }
@@ -62,7 +62,7 @@ static inline void register_thread(void)
 	}
 }
 
-static inline int register_process(pid_t pid, __u32 kind, __u64 module, __s64 offset)
+static inline int register_process(pid_t pid, uint32_t kind, uint64_t module, int64_t offset)
 {
 	struct skua_process_registration registration = {pid, kind, module, offset};
 

@@ -17,9 +17,9 @@
 #include <stddef.h>
 #include <string.h>
 #include "skua_abi.h"
-typedef __u8 u8;
-typedef __u32 u32;
-typedef __u64 u64;
+typedef skua_u8 u8;
+typedef skua_u32 u32;
+typedef skua_u64 u64;
 #endif
 
 struct skua_ids {
