@@ -40,6 +40,7 @@ const SECTION_BYTES = 64;
 const MAX_SEGMENTS = 256;
 const MAX_SECTIONS = 65_536;
 const MAX_SYMBOLS = 16_000_000;
+const MAX_READ_BYTES = 1 << 24;
 /** Symbols looked at in one read. */
 const CHUNK = 32_768;
 
@@ -62,6 +63,7 @@ function word(view: DataView, at: number): number | undefined {
 }
 
 function viewOf(bytes: Bytes, offset: number, length: number): DataView | undefined {
+  if (length > MAX_READ_BYTES) return undefined;
   const data = bytes.read(offset, length);
   return data.length === length ? new DataView(data.buffer, data.byteOffset, length) : undefined;
 }
