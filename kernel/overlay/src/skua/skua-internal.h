@@ -18,6 +18,7 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/stddef.h>
@@ -99,6 +100,7 @@ struct skua_state {
 	enum skua_source source;
 	u64 pointer; /* SKUA_FROM_REGISTRATION: address of otel_thread_ctx_v1 */
 	struct skua_header seen; /* while armed from memory: the bytes that the ids below were taken from */
+	u32 reading;		 /* 1 + the interrupt level at which memory is being read, or 0 */
 
 	u32 version; /* odd while the fields below are being written */
 	bool armed;
@@ -172,6 +174,17 @@ void skua_registrations_destroy(void);
 void skua_set_source(struct skua_state *state, enum skua_source source);
 struct skua_state *skua_state_from_process(void);
 void skua_read_memory(struct skua_state *state);
+
+static inline u32 skua_interrupt_level(void)
+{
+	return preempt_count() & (NMI_MASK | HARDIRQ_MASK | SOFTIRQ_MASK);
+}
+
+/* Whether an event of the current thread comes from our own reading of its memory: a page fault. An interrupt's does not. */
+static inline bool skua_is_reading(const struct skua_state *state)
+{
+	return READ_ONCE(state->reading) == skua_interrupt_level() + 1;
+}
 
 /* Brings the current thread's context up to date, outside a syscall or at the entry of one. Never faults; not from NMIs. */
 static inline void skua_refresh(struct skua_state *state)

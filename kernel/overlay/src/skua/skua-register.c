@@ -157,30 +157,36 @@ static enum found read_at(u64 pointer, struct skua_header *header)
 	return read_header(record, header) ? FOUND_HEADER : FOUND_UNREADABLE;
 }
 
+/* Page faults and preemption must be disabled. */
 static enum found read_by_process(struct skua_header *header)
 {
 	const struct registration *registration;
 	enum found found = FOUND_NOTHING;
 	u64 pointer;
 
-	rcu_read_lock_sched_notrace();
+	/* Preemption is off: it stays valid. */
 	registration = find_registration(current->signal);
 	if (registration && !READ_ONCE(registration->after_exec)) {
 		pointer = locate(registration);
 		if (pointer)
 			found = read_at(pointer, header);
 	}
-	rcu_read_unlock_sched_notrace();
 	return found;
 }
 
-static enum found read_context(const struct skua_state *state, struct skua_header *header)
+/* Preemption is off so that no other event of the thread can pass for one of our own page faults, see skua_is_reading(). */
+static enum found read_context(struct skua_state *state, struct skua_header *header)
 {
+	u32 interrupted = state->reading;
 	enum found found;
 
+	preempt_disable_notrace();
+	WRITE_ONCE(state->reading, skua_interrupt_level() + 1);
 	pagefault_disable();
 	found = state->source == SKUA_FROM_REGISTRATION ? read_at(state->pointer, header) : read_by_process(header);
 	pagefault_enable();
+	WRITE_ONCE(state->reading, interrupted);
+	preempt_enable_notrace();
 	return found;
 }
 

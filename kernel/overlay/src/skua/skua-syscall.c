@@ -123,7 +123,7 @@ bool skua_admits(u32 generation)
 	struct skua_state *state = skua_state_current();
 	const struct skua_subject *subject;
 
-	if (generation == SKUA_NOT_STARTED)
+	if (generation == SKUA_NOT_STARTED || (state && unlikely(skua_is_reading(state))))
 		return false;
 	if (state && (skua_in_syscall(state) ? state->syscall_generation >= generation : is_armed(state)))
 		return true;
