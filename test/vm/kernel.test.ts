@@ -9,17 +9,7 @@ import { bytes, integer, text, type TraceEvent } from './babeltrace';
 import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
 import * as recording from './recording';
-import {
-  checkContexts,
-  FLAG,
-  flags,
-  ids,
-  isEntry,
-  isExit,
-  span,
-  syscallName,
-  syscallsOf,
-} from './recording';
+import { checkContexts, FLAG, flags, ids, isEntry, isExit, span, syscallName, syscallsOf } from './recording';
 import { kernelTrouble } from './trouble';
 
 /** Those of test/vm/guest that are about the modules; the others use Skua's clients. */

@@ -14,7 +14,6 @@ import {
   flags,
   growth,
   isExit,
-  KERNEL_TROUBLE,
   readTrace,
   record,
   span,
@@ -22,6 +21,7 @@ import {
   syscallName,
   syscallsOf,
 } from './recording';
+import { kernelTrouble } from './trouble';
 
 const PROGRAMS = ['register', 'register-process', 'torn'];
 
@@ -45,10 +45,7 @@ beforeAll(async () => {
 let consoleRead = 0;
 afterEach(async () => {
   const text = await guest.console();
-  const trouble = text
-    .slice(consoleRead)
-    .split('\n')
-    .filter((line) => KERNEL_TROUBLE.test(line));
+  const trouble = kernelTrouble(text.slice(consoleRead));
   consoleRead = text.length;
   expect(trouble, 'the guest kernel complains').toEqual([]);
 });
