@@ -7,9 +7,9 @@
  *	written		one record written to the context file, as clients do that cannot register
  *
  * Prints one JSON object: nanoseconds per operation (the fastest of ROUNDS rounds) and, counted by
- * single-stepping a child, instructions per operation. Without Skua's modules `registered` is measured all the
- * same (`"kernel":"none"`: the instructions are the same, only nobody reads the record) and `written` goes to
- * /dev/null, which says nothing about the module (`"writtenTo"`).
+ * single-stepping a child, instructions per operation. Without Skua's modules `registered` is measured all
+ *the same (`"kernel":"none"`: the instructions are the same, only nobody reads the record) and `written` goes
+ *to /dev/null, which says nothing about the module (`"writtenTo"`).
  *
  *	cc -O2 -I clients/c -I kernel/include bench/guest/context-cost.c -o context-cost -pthread
  *	context-cost [--calls N] [--rounds N]
@@ -131,7 +131,8 @@ static long steps(void (*body)(long), long n)
 	return count;
 }
 
-/* The difference of two lengths, so that what surrounds the loop does not count. -1 where ptrace is refused. */
+/* The difference of two lengths, so that what surrounds the loop does not count. -1 where ptrace is refused.
+ */
 static double instructions_per_call(void (*body)(long))
 {
 	long few = steps(body, 16), many = steps(body, 144), empty_few = steps(nothing, 16),
@@ -173,11 +174,12 @@ int main(int argc, char **argv)
 	const double written_ns = ns_per_call(written, calls / 10);
 
 	printf("{\"benchmark\":\"context-cost\",\"kernel\":\"%s\",\"calls\":%ld,\"rounds\":%ld,"
-	       "\"ns\":{\"attach\":%.3f,\"attachDetach\":%.3f,\"scope\":%.3f,\"written\":%.1f,\"bareSyscall\":%.1f},"
+	       "\"ns\":{\"attach\":%.3f,\"attachDetach\":%.3f,\"scope\":%.3f,\"written\":%.1f,"
+	       "\"bareSyscall\":%.1f},"
 	       "\"instructions\":{\"attach\":%.1f,\"attachDetach\":%.1f,\"scope\":%.1f},"
 	       "\"writtenTo\":\"%s\",\"writtenPerSyscall\":%.2f}\n",
 	       registered ? "registered" : "none", calls, rounds, attach_ns, pair_ns, scope_ns, written_ns,
-	       syscall_ns, attach_steps, pair_steps, scope_steps, registered ? SKUA_PROC_CONTEXT : "/dev/null",
-	       written_ns / syscall_ns);
+	       syscall_ns, attach_steps, pair_steps, scope_steps,
+	       registered ? SKUA_PROC_CONTEXT : "/dev/null", written_ns / syscall_ns);
 	return 0;
 }

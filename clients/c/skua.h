@@ -219,8 +219,8 @@ static inline int skua_arms(const struct skua_record *record)
 
 /*
  * What a change needs beside the stores, as long as the thread is not registered. `always`: register although
- * the kernel has nothing to learn. The pointer is null meanwhile, so that what is done here belongs to no span
- * when somebody else has registered the whole process.
+ * the kernel has nothing to learn. The pointer is null meanwhile, so that what is done here belongs to no
+ * span when somebody else has registered the whole process.
  */
 static inline int skua_publish(struct skua_thread *thread, int always)
 {
@@ -324,7 +324,8 @@ static inline int skua_thread_register(void)
 /* 1 when the kernel reads this thread's record, so that changes are plain stores. */
 static inline int skua_thread_registered(void)
 {
-	return skua_is_ready(&skua_thread_v2) && __atomic_load_n(&skua_process_v2.file, __ATOMIC_RELAXED) >= 0;
+	return skua_is_ready(&skua_thread_v2) &&
+	       __atomic_load_n(&skua_process_v2.file, __ATOMIC_RELAXED) >= 0;
 }
 
 /* 1 when contexts reach the kernel module. Opens the file when that was not tried yet. */

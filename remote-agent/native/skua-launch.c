@@ -267,9 +267,11 @@ static int register_process(const struct skua_process_registration *registration
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: skua-launch [--hide-vdso] [--offset N] [--status-fd N] [--wait-fd N] [--] PROGRAM ARGS…\n"
-			"       skua-launch --clock [--rounds N]\n"
-			"       skua-launch --register-process PID --offset N [--module N]\n");
+	fprintf(
+	    stderr,
+	    "usage: skua-launch [--hide-vdso] [--offset N] [--status-fd N] [--wait-fd N] [--] PROGRAM ARGS…\n"
+	    "       skua-launch --clock [--rounds N]\n"
+	    "       skua-launch --register-process PID --offset N [--module N]\n");
 	return 64;
 }
 
@@ -323,7 +325,8 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[at], "--register-process") == 0 && parse_number(argv[at + 1], &target) &&
 			 target > 0)
 			at++;
-		else if (strcmp(argv[at], "--module") == 0 && parse_number(argv[at + 1], &module) && module > 0)
+		else if (strcmp(argv[at], "--module") == 0 && parse_number(argv[at + 1], &module) &&
+			 module > 0)
 			at++;
 		else if (strcmp(argv[at], "--offset") == 0 && parse_offset(argv[at + 1], &offset)) {
 			contexts = true;

@@ -214,8 +214,8 @@ static void interrupt(int signal)
 
 	(void)signal;
 	interruptions = interruptions + 1;
-	if (record->valid == 1 && (record->trace_id[0] != record->span_id[0] ||
-				   record->trace_id[15] != record->span_id[7]))
+	if (record->valid == 1 &&
+	    (record->trace_id[0] != record->span_id[0] || record->trace_id[15] != record->span_id[7]))
 		torn = torn + 1;
 	SKUA_BEGIN(own, own, SKUA_TRACE_FLAG_SAMPLED);
 	SKUA_END();

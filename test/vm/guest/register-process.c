@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Registers on behalf of a process that itself does nothing but change its thread-local pointer. As in register.c, getpid
- * is to be seen and getppid is not. Prints "name errno-name" for every attempt.
+ * Registers on behalf of a process that itself does nothing but change its thread-local pointer. As in
+ *register.c, getpid is to be seen and getppid is not. Prints "name errno-name" for every attempt.
  *
  *	register-process		a child of its own, with static and with dynamic thread-local storage
  *	register-process PID		attempts to register for that process
@@ -126,8 +126,8 @@ int main(int argc, char **argv)
 	}
 	skua_open();
 	if (argc > 2 && !strcmp(argv[1], "launch")) {
-		say("launch", register_process(getpid(), SKUA_LOCATION_STATIC | SKUA_LOCATION_AFTER_EXEC, 0,
-					       offset));
+		say("launch",
+		    register_process(getpid(), SKUA_LOCATION_STATIC | SKUA_LOCATION_AFTER_EXEC, 0, offset));
 		fflush(stdout);
 		attach(TRACE, 0x4f);
 		syscall(SYS_getppid); /* not yet */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread whose context the kernel reads from memory. Each case is a span of its own; of the system calls in it, getpid is
- * to be seen and getppid is not. Prints "name errno-name" for attempts that may be refused.
+ * A thread whose context the kernel reads from memory. Each case is a span of its own; of the system calls in
+ * it, getpid is to be seen and getppid is not. Prints "name errno-name" for attempts that may be refused.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the test programs of registration share: a thread-local pointer and record as OTEP 4947 has them, changed by plain
- * stores, and telling the kernel where the pointer is. Nothing of Skua's own client.
+ * What the test programs of registration share: a thread-local pointer and record as OTEP 4947 has them,
+ * changed by plain stores, and telling the kernel where the pointer is. Nothing of Skua's own client.
  */
 #ifndef REGISTERING_H
 #define REGISTERING_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two registered threads on one CPU that change their context without pause and make no system call, so that interrupts
- * find the record in every stage of a change. Trace and span belong together: 0xaa… with 0xaaaa, 0xbb… with 0xbbbb, and so
- * on. Usage: torn SECONDS
+ * Two registered threads on one CPU that change their context without pause and make no system call, so that
+ * interrupts find the record in every stage of a change. Trace and span belong together: 0xaa… with 0xaaaa,
+ * 0xbb… with 0xbbbb, and so on. Usage: torn SECONDS
  */
 #define _GNU_SOURCE
 #include <pthread.h>
