@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SKUA } from '../../common/model/abi';
 import type { SkuaErrorData } from '../../common/base/errors';
 import type { Run, RunResult } from '../base/run';
 import type { Facts } from './facts';
@@ -225,7 +226,10 @@ function fakeHost(options: FakeOptions = {}): FakeHost {
           .split('\n')
           .map((line) => `insmod ${line.replace(/\/\S*\//, '')}`),
       );
-      files.set('/proc/skua/abi', '1 77b125dbbc5313ca\n').set('/proc/skua', '').set('/proc/skua/context', '');
+      files
+        .set('/proc/skua/abi', `${SKUA.ABI_VERSION} 77b125dbbc5313ca\n`)
+        .set('/proc/skua', '')
+        .set('/proc/skua/context', '');
     }
     if (file === 'mokutil') return Promise.resolve({ ...OK, code: 127 });
     return Promise.resolve(OK);
@@ -386,7 +390,7 @@ describe('Host', () => {
     const inputs = { modulesDir: folder, modulesHash: HASH };
     const outdated = (fake: FakeHost): void => {
       fake.files
-        .set('/proc/skua/abi', '1 0123456789abcdef\n')
+        .set('/proc/skua/abi', `${SKUA.ABI_VERSION} 0123456789abcdef\n`)
         .set('/proc/skua', '')
         .set('/proc/skua/context', '');
     };

@@ -1,8 +1,7 @@
+import { SKUA } from '../../common/model/abi';
 import type { Facts } from './facts';
 import { parseAbi, parseLockdown, parseSecureBoot } from './parse';
 
-/** ABI version of kernel/include/skua_abi.h that this agent speaks. */
-const ABI_VERSION = 1;
 const ABI_FILE = '/proc/skua/abi';
 /** The UEFI variable itself, for hosts without mokutil: four bytes of attributes, then 0 or 1. */
 const SECURE_BOOT_VARIABLE = '/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c';
@@ -42,7 +41,7 @@ export interface LoadedModules {
 
 export async function loadedModules(facts: Facts): Promise<LoadedModules | undefined> {
   const abi = parseAbi((await facts.readText(ABI_FILE)) ?? '');
-  return abi === undefined ? undefined : { ...abi, compatible: abi.version === ABI_VERSION };
+  return abi === undefined ? undefined : { ...abi, compatible: abi.version === SKUA.ABI_VERSION };
 }
 
 /** Whether the modules in the kernel are those that this client would load. */
