@@ -336,6 +336,8 @@ int main(int argc, char **argv)
 	}
 	if (clock)
 		return measure_clock(rounds);
+	if ((target || module) && !contexts)
+		return usage();
 	registration.offset = offset;
 	if (module) {
 		registration.kind = SKUA_LOCATION_DTV;

@@ -1,6 +1,6 @@
 /** skua-launch: the program is the child, the vDSO is gone, failures are told apart. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -130,6 +130,25 @@ describe('skua-launch', () => {
       },
     );
     expect(stdout).toBe('[--clock][a b][]stdin');
+  });
+
+  // This machine has no such module; where it has, test/vm/contexts.test.ts is about it.
+  it.runIf(!existsSync('/proc/skua'))('runs a program whose thread contexts cannot be registered', () => {
+    expect(run('--offset', '-8', '--', probe).status).toBe(23);
+    expect(run('--hide-vdso', '--offset', '-8', '--', probe).stdout).toMatch(/^1 1 1 1 1 /);
+    const refused = run('--register-process', String(process.pid), '--offset', '-8');
+    expect(refused).toMatchObject({ status: 1, stdout: '', stderr: 'No such file or directory\n' });
+  });
+
+  it.each([
+    ['--register-process', '0', '--offset', '-8'],
+    ['--register-process', '-1', '--offset', '-8'],
+    ['--register-process', '1', '--offset', ''],
+    ['--register-process', '1', '--offset', '8x'],
+    ['--register-process', '1', '--offset', '99999999999999999999'],
+    ['--register-process', '1', '--module', '0', '--offset', '8'],
+  ])('refuses what is no place in memory: %s %s %s %s', (...args) => {
+    expect(run(...args)).toMatchObject({ status: 64, stdout: '' });
   });
 
   it.each([[[]], [['--hide-vdso']]])('tells a missing program from one that cannot be run %j', (options) => {
