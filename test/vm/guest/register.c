@@ -94,9 +94,10 @@ static void changes_between_entry_and_exit(void)
 
 static void unmapped_and_remapped(void)
 {
-	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *page = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct skua_record *record = (struct skua_record *)(page + 64);
 
+	munmap(page + 8192, 4096); /* the third page stays a hole */
 	fill(record, TRACE, 0x31);
 	otel_thread_ctx_v1 = record;
 	seen();
