@@ -3,7 +3,7 @@
  * from it. A library may bring the variable at any time, and an exec or a fork ends a registration, so their mappings are watched.
  *
  *   launch ──► skua-launch registers the main program's variable itself, in force from its first instruction
- *   every WATCH_MS ──► new process, or changed mappings? ──► inspect ──► skua-launch --register-process
+ *   every 10 to 100 ms ──► new process, or changed mappings? ──► inspect ──► skua-launch --register-process
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Disposable } from '../../common/base/disposable';
@@ -14,8 +14,10 @@ import type { Location } from './location';
 
 /** Often at first, when libraries are loaded. */
 const EAGER_MS = 10;
-const EAGER_FOR_MS = 3000;
+const EAGER_FOR_MS = 2000;
 const WATCH_MS = 100;
+/** Of the time at most this part goes into watching, however many processes there are and however slow the host is. */
+const WATCHING_SHARE = 1 / 20;
 /** The loader maps a library before it places its variable: looked at again this often after each change. */
 const LOOKS_AFTER_CHANGE = 3;
 const MAX_PROCESSES = 256;
@@ -50,11 +52,13 @@ export class Registrar implements Disposable {
   }
 
   private async watch(): Promise<void> {
+    const began = performance.now();
     const alive = descendants(this.program);
     for (const pid of this.processes.keys()) if (!alive.includes(pid)) this.processes.delete(pid);
     for (const pid of alive) await this.look(pid);
     if (this.over) return;
-    const delay = Date.now() - this.started < EAGER_FOR_MS ? EAGER_MS : WATCH_MS;
+    const usual = Date.now() - this.started < EAGER_FOR_MS ? EAGER_MS : WATCH_MS;
+    const delay = Math.max(usual, (performance.now() - began) / WATCHING_SHARE);
     this.timer = setTimeout(() => void this.watch(), delay);
     this.timer.unref();
   }
