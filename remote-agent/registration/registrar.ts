@@ -18,15 +18,16 @@ const EAGER_FOR_MS = 2000;
 const WATCH_MS = 100;
 /** Of the time at most this part goes into watching, however many processes there are and however slow the host is. */
 const WATCHING_SHARE = 1 / 20;
-/** The loader maps a library before it places its variable: looked at again this often after each change. */
-const LOOKS_AFTER_CHANGE = 3;
+/** The loader maps a library before it places its variable: looked at again for so long after each change. */
+const SETTLING_MS = 1000;
 const MAX_PROCESSES = 256;
 const MAX_THREADS_ASKED = 64;
 const HELPER_MS = 10_000;
 
 interface Watched {
   maps: string;
-  looks: number;
+  settled: boolean;
+  readonly changedMs: number;
   registered: string | undefined;
 }
 
@@ -52,38 +53,42 @@ export class Registrar implements Disposable {
   }
 
   private async watch(): Promise<void> {
-    const began = performance.now();
+    let busyMs = performance.now();
     const alive = descendants(this.program);
     for (const pid of this.processes.keys()) if (!alive.includes(pid)) this.processes.delete(pid);
-    for (const pid of alive) await this.look(pid);
+    const found = alive.map((pid) => this.look(pid));
+    busyMs = performance.now() - busyMs;
+    for (const registration of found) await registration?.();
     if (this.over) return;
     const usual = Date.now() - this.started < EAGER_FOR_MS ? EAGER_MS : WATCH_MS;
-    const delay = Math.max(usual, (performance.now() - began) / WATCHING_SHARE);
+    const delay = Math.max(usual, busyMs / WATCHING_SHARE);
     this.timer = setTimeout(() => void this.watch(), delay);
     this.timer.unref();
   }
 
-  private async look(pid: number): Promise<void> {
+  /** Returns what there is to register, if anything new. */
+  private look(pid: number): (() => Promise<void>) | undefined {
     try {
       const maps = executableMappings(pid);
       let watched = this.processes.get(pid);
       if (watched?.maps !== maps) {
         // Whatever was registered is gone if this is another program; registering twice does no harm.
-        watched = { maps, looks: LOOKS_AFTER_CHANGE, registered: undefined };
+        watched = { maps, settled: false, changedMs: Date.now(), registered: undefined };
         this.processes.set(pid, watched);
       }
-      if (watched.looks === 0) return;
-      watched.looks -= 1;
+      if (watched.settled) return undefined;
+      watched.settled = Date.now() - watched.changedMs > SETTLING_MS;
       const result = this.inspector.inspect(pid);
-      if (result.state === 'unknown' && watched.looks === 0)
+      if (result.state === 'unknown' && watched.settled)
         this.sayOnce(`The thread contexts of ${result.path} cannot be read: ${result.why}.`);
-      if (result.state !== 'found') return;
+      if (result.state !== 'found') return undefined;
       const place = JSON.stringify(result.location);
-      if (watched.registered === place) return;
+      if (watched.registered === place) return undefined;
       watched.registered = place;
-      await this.register(pid, result.location, result.path);
+      return () => this.register(pid, result.location, result.path);
     } catch {
       this.processes.delete(pid); // It has ended meanwhile, or runs as somebody else now.
+      return undefined;
     }
   }
 
