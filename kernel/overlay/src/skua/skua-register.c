@@ -255,9 +255,11 @@ struct skua_state *skua_state_from_process(void)
 
 	if (!current->mm || pagefault_disabled())
 		return NULL;
+	preempt_disable_notrace();
 	pagefault_disable();
 	found = read_by_process(&header);
 	pagefault_enable();
+	preempt_enable_notrace();
 	if (found != FOUND_HEADER || !skua_header_arms(&header, &ids))
 		return NULL;
 	state = skua_state_create(GFP_NOWAIT | __GFP_NOWARN);
