@@ -3,13 +3,15 @@
  * build and load it. Real compilers, real dynamic loader, no kernel of ours.
  */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, copyFileSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Inspector, programLocation } from '../../remote-agent/registration/inspect';
 import type { Location } from '../../remote-agent/registration/location';
+import { Registrar } from '../../remote-agent/registration/registrar';
 
 const SOURCE = join(import.meta.dirname, '../fixtures/contexts');
 const CONTEXT = join(SOURCE, 'context.c');
@@ -152,15 +154,48 @@ describe('a variable of a library', () => {
     gcc('-shared', '-fPIC', CONTEXT, '-o', 'libgone.so');
     gcc(PROGRAM, '-L.', '-lgone', '-o', 'gone');
     await running('gone', (pid) => {
-      copyFileSync(join(folder, 'libgone.so'), join(folder, 'libkept.so'));
       rmSync(join(folder, 'libgone.so'));
       expect(new Inspector().inspect(pid)).toEqual({ state: 'none' });
     });
   });
 });
 
+describe('the agent', () => {
+  it.each(['registrar-linked', 'registrar-loading'])(
+    'registers the program and its children while they run: %s',
+    async (program) => {
+      gcc('-shared', '-fPIC', CONTEXT, '-o', 'libregistrar.so');
+      gcc(PROGRAM, '-L.', '-lregistrar', '-o', 'registrar-linked');
+      gcc('-DLIBRARY="libregistrar.so"', PROGRAM, '-o', 'registrar-loading');
+      // Stands for skua-launch, and says what it was asked to do.
+      const launcher = join(folder, 'launcher');
+      const asked = join(folder, `${program}.asked`);
+      writeFileSync(launcher, `#!/bin/sh\necho "$@" >>${asked}\n`, { mode: 0o755 });
+      writeFileSync(asked, '');
+      const child = spawn(join(folder, program), ['spans', '1500'], {
+        stdio: 'inherit',
+        env: { ...process.env, LD_LIBRARY_PATH: folder },
+      });
+      const registrar = new Registrar(launcher, child.pid ?? 0, () => undefined);
+      await once(child, 'exit');
+      registrar.dispose();
+      const lines = readFileSync(asked, 'utf8').trim().split('\n');
+      const pids = lines.map(
+        (line) => /^--register-process (\d+) --offset -?\d+( --module \d+)?$/.exec(line)?.[1],
+      );
+      // Each once: the program, and the child that it forks.
+      expect(pids).toHaveLength(2);
+      expect(pids[0]).toBe(String(child.pid));
+      expect(new Set(pids).size).toBe(2);
+      expect(lines.every((line) => line.includes('--module') === (program === 'registrar-loading'))).toBe(
+        true,
+      );
+    },
+  );
+});
+
 describe('other programs', () => {
-  it('have none', async () => {
+  it('have none', () => {
     const child = spawn('sleep', ['10']);
     try {
       expect(new Inspector().inspect(child.pid ?? 0)).toEqual({ state: 'none' });
@@ -172,6 +207,5 @@ describe('other programs', () => {
       child.kill();
     }
     expect(() => new Inspector().inspect(2 ** 30)).toThrow();
-    await Promise.resolve();
   });
 });
