@@ -127,7 +127,8 @@ describe('loss accounting', () => {
     expect(loss).toMatchObject({ packetsMissing: 0, agentQueue: 0, ssh: 0 });
 
     // Events: entry and exit of each call, and none for a change of context: the threads are registered.
-    const events = threads * rounds * 2 * KINDS + (after.mappings - before.mappings) + (after.fds - before.fds);
+    const events =
+      threads * rounds * 2 * KINDS + (after.mappings - before.mappings) + (after.fds - before.fds);
     expect(loss.eventsDecoded + loss.ringBuffer).toBe(events);
 
     // Spans: a call that is missing lost its entry at least; nothing is invented.
