@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { SKUA } from '../../common/model/abi';
 import { bytes, integer, text, type TraceEvent } from './babeltrace';
 import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
