@@ -1,8 +1,8 @@
 /**
  * The five scenarios of the 2018 paper on a small web server, ten connections, one request in a thousand traced, and one in a hundred.
  * All scenarios run in every round, in turns. With instructions the load comes from inside the guest, always the same requests; with time
- * from autocannon on this machine through a forwarded port: inside the guest, JavaScript under emulation would be ten times as slow as
- * the server that it is to measure, and hide what the server loses.
+ * from autocannon on this machine through a forwarded port: inside the guest it would share two emulated processors with the server that it
+ * is to measure, and its own work, being JavaScript under emulation, would hide what the server loses.
  */
 import { createServer } from 'node:net';
 import autocannon from 'autocannon';
