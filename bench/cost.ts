@@ -21,6 +21,8 @@ interface Case {
   readonly name: string;
   /** Session that runs meanwhile, an ordinary one or one named skua-…. */
   readonly session?: string;
+  /** The session's events without LTTng's own fields. */
+  readonly bare?: true;
   readonly command: string;
 }
 
@@ -43,18 +45,18 @@ function syscallCases(
   const command = `${BENCH}/syscalls ${quick ? 10 : 30} 1000`;
   return [
     {
-      modules: 'stock',
-      cases: [
-        { name: 'stock modules, no session', command },
-        { name: 'stock modules, ordinary session', session: OTHER, command },
-      ],
-    },
-    {
       modules: 'skua',
       cases: [
         { name: 'Skua modules, no session', command },
         { name: 'Skua modules, ordinary session', session: OTHER, command },
         { name: 'Skua modules, Skua session', session: SKUA, command },
+      ],
+    },
+    {
+      modules: 'stock',
+      cases: [
+        { name: 'stock modules, no session', command },
+        { name: 'stock modules, ordinary session', session: OTHER, command },
       ],
     },
   ];
@@ -74,6 +76,35 @@ function writeCases(file: string, loops: number): readonly Case[] {
   ];
 }
 
+/** What a recorded call is made of: the same calls with parts left out. Each needs the modules loaded in its own way. */
+function partCases(
+  loops: number,
+): readonly { readonly parameters: string; readonly cases: readonly Case[] }[] {
+  const command = `${BENCH}/writes context ${NULL} ${loops}`;
+  const plain = `${BENCH}/writes plain ${NULL} ${loops}`;
+  return [
+    {
+      parameters: '',
+      cases: [
+        { name: 'context, no session', command },
+        { name: 'context, Skua session', session: SKUA, command },
+        { name: "context, Skua session without LTTng's own fields", session: SKUA, bare: true, command },
+        { name: 'ordinary LTTng session', session: OTHER, command: plain },
+        {
+          name: "ordinary LTTng session without LTTng's own fields",
+          session: OTHER,
+          bare: true,
+          command: plain,
+        },
+      ],
+    },
+    {
+      parameters: 'skua_stack_bytes=0',
+      cases: [{ name: 'context, Skua session without stacks', session: SKUA, command }],
+    },
+  ];
+}
+
 function tracerCases(file: string, tracers: Tracers): readonly Case[] {
   const command = `${BENCH}/writes plain ${file} 3`;
   return [
@@ -88,7 +119,7 @@ async function measure(guest: Guest, one: Case, into: Map<string, Reading[]>): P
   const script =
     one.session === undefined
       ? one.command
-      : `${BENCH}/session.sh start ${one.session} && ${one.command}; ${BENCH}/session.sh stop ${one.session}`;
+      : `${BENCH}/session.sh start ${one.session}${one.bare === true ? ' bare' : ''} && ${one.command}; ${BENCH}/session.sh stop ${one.session}`;
   const printed = await guest.must(script);
   const readings = printed
     .split('\n')
@@ -96,6 +127,7 @@ async function measure(guest: Guest, one: Case, into: Map<string, Reading[]>): P
     .map((line) => JSON.parse(line) as Reading)
     .filter(({ count }) => count > 0);
   if (readings.length === 0) throw new Error(`${one.name} measured nothing: ${printed}`);
+  process.stderr.write(`${one.name}: ${JSON.stringify(readings[0])}\n`);
   into.set(one.name, [...(into.get(one.name) ?? []), ...readings]);
 }
 
@@ -119,34 +151,55 @@ function costs(
   );
 }
 
-async function measureGuest(kind: GuestKind, rounds: number, quick: boolean): Promise<object> {
+/** `save` gets what is known so far after each part, so that a run that is cut short keeps what it has. */
+async function measureGuest(
+  kind: GuestKind,
+  rounds: number,
+  quick: boolean,
+  save: (result: object) => void,
+): Promise<void> {
   const guest = await openBenchGuest(kind);
   const tracers = await mountTracers(guest);
   const syscalls = new Map<string, Reading[]>();
   const writes = { null: new Map<string, Reading[]>(), page: new Map<string, Reading[]>() };
+  const parts = new Map<string, Reading[]>();
   const loops = quick ? 5 : 10;
-  for (let round = 0; round < rounds; round += 1) {
-    for (const { modules, cases } of syscallCases(quick)) {
-      await guest.must(loadModules(modules));
-      for (const one of cases) await measure(guest, one, syscalls);
-    }
-    for (const one of writeCases(NULL, loops)) await measure(guest, one, writes.null);
-    for (const one of writeCases(PAGE, loops)) await measure(guest, one, writes.page);
-    if (round > 0) continue; // They differ by whole factors: once is enough.
-    for (const one of tracerCases(NULL, tracers)) await measure(guest, one, writes.null);
-    for (const one of tracerCases(PAGE, tracers)) await measure(guest, one, writes.page);
-    process.stderr.write(`${kind}: round ${round + 1} of ${rounds}\n`);
-  }
   const of = (what: string): Map<string, Reading[]> =>
     new Map(
       [...syscalls].map(([name, readings]) => [name, readings.filter((reading) => reading.what === what)]),
     );
-  return {
-    unit: kind === 'time' ? 'ns per call' : 'instructions per call',
-    getppid: costs(of('getppid'), kind),
-    write: costs(of('write'), kind),
-    writeLoop: { '1 byte to /dev/null': costs(writes.null, kind), '4 KiB to ext4': costs(writes.page, kind) },
+  const measureAll = async (cases: readonly Case[], into: Map<string, Reading[]>): Promise<void> => {
+    for (const one of cases) await measure(guest, one, into);
+    save({
+      unit: kind === 'time' ? 'ns per call' : 'instructions per call',
+      getppid: costs(of('getppid'), kind),
+      write: costs(of('write'), kind),
+      ...(parts.size > 0 ? { parts: costs(parts, kind) } : {}),
+      writeLoop: {
+        '1 byte to /dev/null': costs(writes.null, kind),
+        '4 KiB to ext4': costs(writes.page, kind),
+      },
+    });
   };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { modules, cases } of syscallCases(quick)) {
+      await guest.must(loadModules(modules));
+      // With Skua's modules only: the programs are the same everywhere, what they are compared with too.
+      if (modules === 'skua') {
+        await measureAll(writeCases(NULL, loops), writes.null);
+        await measureAll(writeCases(PAGE, loops), writes.page);
+      }
+      await measureAll(cases, syscalls);
+    }
+    process.stderr.write(`${kind}: round ${round + 1} of ${rounds}\n`);
+  }
+  // These differ by whole factors: once is enough.
+  await measureAll(tracerCases(NULL, tracers), writes.null);
+  await measureAll(tracerCases(PAGE, tracers), writes.page);
+  for (const { parameters, cases } of kind === 'instructions' ? partCases(loops) : []) {
+    await guest.must(loadModules('skua', parameters));
+    await measureAll(cases, parts);
+  }
 }
 
 /** Measures time and instructions and writes bench/results/cost.json. */
@@ -155,9 +208,12 @@ export async function benchCost(options: {
   readonly quick: boolean;
 }): Promise<void> {
   const result: Record<string, unknown> = { machine: machine() };
+  const rounds = options.quick ? { time: 1, instructions: 1 } : { time: 4, instructions: 2 };
   for (const kind of options.kinds) {
-    result[kind] = await measureGuest(kind, kind === 'time' && !options.quick ? 4 : 2, options.quick);
-    writeResult('cost', result);
+    await measureGuest(kind, rounds[kind], options.quick, (half) => {
+      result[kind] = half;
+      writeResult('cost', result);
+    });
   }
   process.stdout.write(`${JSON.stringify(result, null, 1)}\n`);
 }

@@ -2,8 +2,8 @@
  * Live latency: from the end of a system call in the guest to its span in front of the user. Three points are measured here, the guest's
  * clock against this machine's known to a bound:
  *
- *   system call returns ─► agent reads it ─► agent sends it ─► client has it ─► timeline's host posts it to the webview ─► next frame
- *        (kernel clock)         └─ the agent's own histogram ─┘   └───────── both here, from the spans' own times ─────────┘
+ *   system call returns ─► agent reads it ─► client has it ─► timeline's host posts it to the webview ─► next frame
+ *        (kernel clock)     (its histogram)   └───── both here, from the spans' own times ─────┘
  */
 import { join } from 'node:path';
 import type { Nanoseconds } from '../common/base/time';
@@ -189,7 +189,9 @@ async function measure(setting: Setting, seconds: number, ssh: SshConnection): P
   timeline.dispose();
   const after = await clockOffset(ssh);
   const made = JSON.parse(output) as { made: number; seconds: number };
-  const lag = log.map((line) => /Lag: (.*)/.exec(line)?.[1]).find((text) => text !== undefined);
+  const read = log
+    .map((line) => /Events were read (.*) after/.exec(line)?.[1])
+    .find((text) => text !== undefined);
   const lags = (list: readonly Arrival[]): number[] =>
     list.map(({ endNs, ms }) => ms - endMs(endNs, before.boundMs < after.boundMs ? before : after));
   return {
@@ -203,7 +205,7 @@ async function measure(setting: Setting, seconds: number, ssh: SshConnection): P
       driftMs: rounded(Math.abs(after.ms - before.ms)),
       kernelErrorMs: rounded(summary.clockErrorNs / 1e6),
     },
-    agent: lag ?? 'not reported',
+    read: read ?? 'not reported',
     clientMs: quantiles(lags(atClient)),
     webviewMs: quantiles(lags(atWebview)),
   };

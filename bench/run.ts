@@ -3,9 +3,10 @@ import { benchCallSites } from './callsites';
 import { benchCost } from './cost';
 import { benchLatency } from './latency';
 import { benchWeb } from './web';
+import { writeTables } from './report';
 import type { GuestKind } from './lab/guest';
 
-const USAGE = 'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick]\n';
+const USAGE = 'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | report\n';
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...flags] = args;
@@ -24,6 +25,9 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     case 'latency':
       await benchLatency({ quick });
+      return 0;
+    case 'report':
+      writeTables();
       return 0;
     default:
       process.stderr.write(USAGE);

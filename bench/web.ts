@@ -1,12 +1,12 @@
 /**
  * The five scenarios of the 2018 paper on a small web server, ten connections, one request in a thousand traced, and one in a hundred.
  * All scenarios run in every round, in turns. With instructions the load comes from inside the guest, always the same requests; with time
- * from autocannon on this machine through a forwarded port: inside the guest, JavaScript under emulation would be ten times as slow as
- * the server that it is to measure, and hide what the server loses.
+ * from autocannon on this machine through a forwarded port: inside the guest it would share two emulated processors with the server that it
+ * is to measure, and its own work, being JavaScript under emulation, would hide what the server loses.
  */
 import { createServer } from 'node:net';
 import autocannon from 'autocannon';
-import { totalLost } from '../common/model/loss';
+import { lostSyscalls } from '../common/model/loss';
 import type { RunEvents } from '../src/core/api';
 import { startRun } from '../src/core/session/run';
 import { quietContext, type Guest } from '../test/vm/guest';
@@ -127,7 +127,7 @@ async function traced(scenario: Scenario, during: () => Promise<Figures>): Promi
     const figures = await during();
     await run.signal('SIGTERM');
     const { summary } = await run.done;
-    return { ...figures, spans, lost: totalLost(summary.loss) };
+    return { ...figures, spans, lost: lostSyscalls(summary.loss) };
   } finally {
     await run.dispose();
   }

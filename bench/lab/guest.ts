@@ -46,8 +46,8 @@ export async function openBenchGuest(kind: GuestKind, forwards: readonly PortFor
   return guest;
 }
 
-/** Shell commands that load a set of modules, after unloading whatever was there. */
-export function loadModules(which: 'skua' | 'stock'): string {
-  const parameters = which === 'skua' ? 'gid=$(getent group tracing | cut -d: -f3)' : '';
-  return `${BENCH}/modules.sh load ${BENCH}/${which} ${parameters}`;
+/** Shell commands that load a set of modules, after unloading whatever was there. `parameters`: of skua.ko. */
+export function loadModules(which: 'skua' | 'stock', parameters = ''): string {
+  const all = which === 'skua' ? `gid=$(getent group tracing | cut -d: -f3) ${parameters}` : '';
+  return `${BENCH}/modules.sh load ${BENCH}/${which} ${all}`;
 }

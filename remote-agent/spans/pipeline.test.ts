@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ns } from '../../common/base/time';
+import type { CtfItem } from '../../common/ctf/types';
 import { ATTR, type Attributes, type Span, type SpanId, type TraceId } from '../../common/model/span';
+import { SpanPipeline } from './pipeline';
 import { Services, type Delivery } from './services';
 import { SourceLines, type SpanOfProcess, type StackResolver } from './sourceLines';
 import { UserSpans, type UserDelivery } from './userSpans';
@@ -220,5 +222,47 @@ describe('SourceLines', () => {
     await answer();
     await drained;
     expect(out.map((o) => o.final)).toEqual([true]);
+  });
+});
+
+describe('SpanPipeline', () => {
+  it('asks for the lines of a batch of events as soon as it has it, not at the next tick', () => {
+    const asked: number[] = [];
+    const resolver: StackResolver = {
+      mapping: () => undefined,
+      exec: () => undefined,
+      resolve: (samples) => {
+        asked.push(samples.length);
+        return Promise.resolve(samples.map(() => ({})));
+      },
+    };
+    const pipeline = new SpanPipeline(
+      () => undefined,
+      resolver,
+      () => 0,
+      false,
+    );
+    const entry = (n: number): CtfItem => ({
+      kind: 'event',
+      timestampNs: ns(100n),
+      cpu: 0,
+      name: 'syscall_entry_getpid',
+      id: 0,
+      eventClass: { id: 0, streamId: 0, name: 'syscall_entry_getpid' },
+      context: {
+        skua_trace_hi: 1n,
+        skua_trace_lo: 2n,
+        skua_span: 3n,
+        skua_syscall: BigInt(n),
+        skua_flags: 3,
+        skua_stack: new Uint8Array(64),
+        pid: 7,
+        tid: 6 + n,
+        procname: 'prog',
+      },
+      fields: {},
+    });
+    pipeline.items([entry(1), entry(2)], 0);
+    expect(asked).toEqual([2]);
   });
 });

@@ -47,12 +47,22 @@ export class SpanPipeline {
     }, scheduling);
   }
 
+  /** Events and stacks that were left out because of a limit. */
+  get leftOut(): { readonly spanEvents: number; readonly stacks: number } {
+    return {
+      spanEvents: this.kernel.counts.spanEvents + this.user.eventsDropped,
+      stacks: this.lines.skipped,
+    };
+  }
+
   items(items: readonly CtfItem[], nowMs: number): void {
     this.nowMs = nowMs;
     for (const item of items) {
       if (item.kind === 'event' && item.timestampNs > this.lastEventNs) this.lastEventNs = item.timestampNs;
       this.kernel.item(item);
     }
+    // Not at the next tick: that would be up to 40 ms later.
+    this.lines.flush();
   }
 
   reported(spans: readonly Span[], nowMs: number): void {

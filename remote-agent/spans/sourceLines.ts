@@ -124,7 +124,8 @@ export class SourceLines {
     }
   }
 
-  private flush(): void {
+  /** Asks for the lines of what is batched. */
+  flush(): void {
     const batch = this.batch;
     if (batch.length === 0 || this.resolver === undefined) return;
     this.batch = [];

@@ -237,7 +237,7 @@ describe('call sites', () => {
         `${(table.stackBytes / table.calls.size).toFixed(0)} with the table, ${(full.stackBytes / full.calls.size).toFixed(0)} without`,
     );
     // This program does all it can to differ; a loop of the same call refers but for the first time.
-    expect(table.references).toBeGreaterThan(table.definitions);
+    expect(table.references).toBeGreaterThan(500);
   });
 
   it('stay right when the table is far too small: what is evicted is sent again, and counted', async () => {

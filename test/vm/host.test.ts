@@ -117,7 +117,7 @@ const notOk = (report: HostReport): string[] =>
 async function state(): Promise<string> {
   return machine.must(`cut -d' ' -f1 /proc/modules | grep -E '^(lttng|skua)' | sort
 getent group | sort; dpkg-query -W -f '\${Package} \${Version} \${Status}\\n'
-sudo find /etc /lib/modules -type f ! -name '*-' -exec sha256sum {} + | sort -k 2
+sudo find /etc -type f ! -name '*-' -exec sha256sum {} + | sort -k 2; find /lib/modules -printf '%p %s %T@\\n' | sort
 systemctl is-active lttng-sessiond; sudo lttng --no-sessiond list 2>&1 | head -3; ls -A /home/skua`);
 }
 

@@ -1,12 +1,11 @@
 /** The whole chain on a real kernel: sandbox, SSH, agent, LTTng, spans. Programs are built here and uploaded, as a user's would be. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ATTR, type Span } from '../../common/model/span';
-import type { TargetSpec } from '../../src/core/api';
-import { loginKeyPath, sandboxKeys } from '../../src/core/sandbox/files';
+import { sandboxKeys } from '../../src/core/sandbox/files';
 import { doctor } from '../../src/core/session/host';
 import { readCallTable } from '../../tools/check-correctness';
 import { compare } from '../../tools/correctness/compare';
@@ -15,6 +14,7 @@ import { REPOSITORY } from './guest';
 import { openMachine, SANDBOX, trace, uploaded, vmContext, type Machine } from './machine';
 import { openProxy } from './proxy';
 import { kernelTrouble } from './trouble';
+import { openSshHome, type SshHome } from './sshTarget';
 
 const EXAMPLES = join(REPOSITORY, 'examples');
 let machine: Machine;
@@ -77,11 +77,13 @@ describe('correctness', () => {
     else expect(notes).toMatch(vdso);
     expect(run.summary?.loss).toMatchObject({
       ringBuffer: 0,
-      packetsMissing: 0,
+      stream: 0,
+      bothLost: 0,
+      entryLost: 0,
+      exitLost: 0,
       ssh: 0,
-      agentQueue: 0,
-      unpaired: 0,
       receiver: 0,
+      receiverFull: 0,
     });
   });
 });
@@ -116,9 +118,9 @@ describe('loss accounting', () => {
     expect(run.summary?.loss).toMatchObject({
       ringBuffer: 0,
       packetsMissing: 0,
-      agentQueue: 0,
+      entryLost: 0,
+      exitLost: 0,
       ssh: 0,
-      unpaired: 0,
     });
   });
 
@@ -135,7 +137,7 @@ describe('loss accounting', () => {
     const loss = run.summary?.loss;
     if (loss === undefined) throw new Error('no summary');
     expect(loss.ringBuffer).toBeGreaterThan(0);
-    expect(loss).toMatchObject({ packetsMissing: 0, agentQueue: 0, ssh: 0 });
+    expect(loss).toMatchObject({ packetsMissing: 0, ssh: 0 });
 
     // Events: entry and exit of each call, and none for a change of context: the threads are registered.
     const events =
@@ -209,32 +211,19 @@ describe('programs', () => {
 });
 
 describe('over the user’s own ssh', () => {
-  const home = mkdtempSync(join(tmpdir(), 'skua-ssh-home-'));
-  const saved = process.env['HOME'];
-
-  async function sshTarget(user: string, port: number): Promise<TargetSpec> {
-    const { host } = await sandboxKeys();
-    mkdirSync(join(home, '.ssh'), { recursive: true });
-    writeFileSync(join(home, '.ssh/known_hosts'), `guest ${host.publicKey}\n`);
-    const entry = `Host guest\n HostName 127.0.0.1\n HostKeyAlias guest\n Port ${String(port)}\n User ${user}\n IdentityFile ${loginKeyPath()}\n`;
-    writeFileSync(join(home, '.ssh/config'), entry);
-    return { kind: 'ssh', host: 'guest' };
-  }
+  let home: SshHome;
 
   beforeAll(() => {
-    // The login key's path depends on HOME unless the cache is named explicitly.
-    process.env['XDG_CACHE_HOME'] ??= join(saved ?? '/root', '.cache');
-    process.env['HOME'] = home;
+    home = openSshHome();
   });
 
   afterAll(() => {
-    process.env['HOME'] = saved;
-    rmSync(home, { recursive: true, force: true });
+    home.dispose();
   });
 
   it('keeps what arrived when the connection is cut, and the target cleans up by itself', async () => {
     const proxy = await openProxy(machine.sshPort);
-    const target = await sshTarget('skua', proxy.port);
+    const target = await home.target('skua', proxy.port);
     const run = await trace(
       { target, session: { tracepoints: [] }, ...uploaded(blocked) },
       async (_live, soFar) => {
@@ -254,7 +243,7 @@ describe('over the user’s own ssh', () => {
 sudo install -d -m 700 -o nosudo -g nosudo /home/nosudo/.ssh
 echo '${key}' | sudo tee /home/nosudo/.ssh/authorized_keys >/dev/null
 sudo chown nosudo:nosudo /home/nosudo/.ssh/authorized_keys`);
-    const target = await sshTarget('nosudo', machine.sshPort);
+    const target = await home.target('nosudo', machine.sshPort);
     const report = await doctor(target, vmContext());
     // Whether a password would help, only sudo knows, once it has one; nobody gives one here.
     const sudo = report.steps.find((step) => step.id === 'sudo');

@@ -60,7 +60,13 @@ describe('why system calls waited', () => {
   it('is recorded without loss', () => {
     expect(run.error).toBeUndefined();
     expect(run.exit).toEqual({ code: 0, signal: null });
-    expect(run.summary?.loss).toMatchObject({ ringBuffer: 0, packetsMissing: 0, ssh: 0, unpaired: 0 });
+    expect(run.summary?.loss).toMatchObject({
+      ringBuffer: 0,
+      packetsMissing: 0,
+      ssh: 0,
+      entryLost: 0,
+      exitLost: 0,
+    });
   });
 
   it('adds up to the nanosecond for every call', () => {
