@@ -20,7 +20,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/personality.h>
-#include <linux/shm.h>
+#include <uapi/linux/shm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <asm/syscall.h>
