@@ -6,7 +6,8 @@ import { benchWeb } from './web';
 import { writeTables } from './report';
 import type { GuestKind } from './lab/guest';
 
-const USAGE = 'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | report\n';
+const USAGE =
+  'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | report\n';
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...flags] = args;

@@ -24,7 +24,11 @@ export function troublesIn(text: string): KernelTroubles {
     }
     return total;
   };
-  return { unreadable: sum(/unreadable|faulted/), refused: sum(/_refused|_no_room$/), missed: sum(/_missed$/) };
+  return {
+    unreadable: sum(/unreadable|faulted/),
+    refused: sum(/_refused|_no_room$/),
+    missed: sum(/_missed$/),
+  };
 }
 
 /** What the session has been offered so far; undefined when the module does not say. */
