@@ -117,7 +117,8 @@ describe('skua show', () => {
       'program exited with code 3',
       '1 traces, 1 user spans, 1 system calls; kernel and user clocks agree within 1.5 µs',
       'note: gettimeofday did not enter the kernel.',
-      'lost: 12 in the kernel buffers (make them larger: --buffers)',
+      'lost: 12 events',
+      '  12 events lost in full kernel buffers. Make the buffers larger (--buffer-bytes, "bufferSize") or trace fewer tracepoints and system calls.',
       '',
     ]);
   });

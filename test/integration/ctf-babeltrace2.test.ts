@@ -6,11 +6,14 @@ import { describe, expect, it } from 'vitest';
 import { openCtfFolder } from '../../remote-agent/live/folder';
 import { FIXTURE_NAMES, fixture } from '../../remote-agent/live/testing/fixtures';
 
-const present = spawnSync('babeltrace2', ['--version']).status === 0;
+const { status, stdout: said } = spawnSync('babeltrace2', ['--version'], { encoding: 'utf8' });
+/** CTF 2 is read by version 2.1 and later; Debian 12 has 2.0. */
+const readsCtf2 = !/\b2\.0\.\d/.test(said);
+const readable = FIXTURE_NAMES.filter((name) => readsCtf2 || !name.startsWith('ctf2-'));
 
 /** The stored dumps are compared in the unit tests; this asks the babeltrace2 of this machine, whatever its version. */
-describe.skipIf(!present)('saved traces and the installed babeltrace2', () => {
-  it.each(FIXTURE_NAMES)('agree on names and times of the events of "%s"', (name) => {
+describe.skipIf(status !== 0)('saved traces and the installed babeltrace2', () => {
+  it.each(readable)('agree on names and times of the events of "%s"', (name) => {
     const { metadata, files, streams } = fixture(name);
     const folder = mkdtempSync(join(tmpdir(), 'skua-ctf-'));
     try {

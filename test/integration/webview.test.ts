@@ -161,7 +161,7 @@ describe('the timeline', () => {
     await press('ArrowUp', /^work/);
     await press('ArrowUp', /^request/);
     await press('ArrowUp', /root span/);
-    await press('[', /no wakeup data/);
+    await press('[', /Nothing is known about wake-ups/);
   });
 
   it('zooms, pans, remembers views and shows the whole trace again', async () => {
@@ -234,7 +234,7 @@ describe('the timeline', () => {
     const active = grid.locator(`#${(await grid.getAttribute('aria-activedescendant')) ?? 'none'}`);
     expect(await active.getAttribute('aria-level')).toBe('3');
     expect(await active.innerText()).toMatch(/getpid/);
-    expect(await active.getByRole('gridcell').count()).toBe(5);
+    expect(await active.getByRole('gridcell').count()).toBe(6);
     await expect.poll(spoken).toMatch(/^getpid/);
     await page.keyboard.press('Enter');
     await expect.poll(() => lastSent('openSource')).toMatchObject({ preserveFocus: false });
