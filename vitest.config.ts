@@ -3,6 +3,18 @@ import { defineConfig } from 'vitest/config';
 /** Unit tests run in parallel beside their source; the other projects own real machines, so their files run one after another. */
 const serial = { pool: 'forks', fileParallelism: false, maxWorkers: 1, isolate: true } as const;
 
+/** Written, but not yet seen to pass from beginning to end (docs/testing.md). Not part of `npm test`: a suite of its own until then. */
+const PENDING = [
+  'test/vm/callsites.test.ts',
+  'test/vm/clients.test.ts',
+  'test/vm/contexts.test.ts',
+  'test/vm/host.test.ts',
+  'test/vm/registration.test.ts',
+  'test/vm/waiting.test.ts',
+  'test/vm/workloads.test.ts',
+  'test/e2e/hosts.test.ts',
+];
+
 export default defineConfig({
   test: {
     projects: [
@@ -29,6 +41,7 @@ export default defineConfig({
         test: {
           name: 'vm',
           include: ['test/vm/**/*.test.ts'],
+          exclude: PENDING,
           globalSetup: 'test/vm/stopGuests.ts',
           testTimeout: 300_000,
           hookTimeout: 900_000,
@@ -39,6 +52,17 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: PENDING,
+          globalSetup: 'test/vm/stopGuests.ts',
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
+          ...serial,
+        },
+      },
+      {
+        test: {
+          name: 'pending',
+          include: PENDING,
           globalSetup: 'test/vm/stopGuests.ts',
           testTimeout: 300_000,
           hookTimeout: 900_000,
