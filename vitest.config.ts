@@ -8,6 +8,7 @@ const PENDING = [
   'test/vm/callsites.test.ts',
   'test/vm/clients.test.ts',
   'test/vm/contexts.test.ts',
+  'test/vm/debug-kernel.test.ts',
   'test/vm/host.test.ts',
   'test/vm/registration.test.ts',
   'test/vm/waiting.test.ts',

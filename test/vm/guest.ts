@@ -29,7 +29,7 @@ export interface Guest {
   close(): Promise<void>;
 }
 
-interface Login {
+export interface Login {
   readonly host: string;
   readonly port: string;
   readonly key: string;
@@ -38,12 +38,10 @@ interface Login {
   readonly close: () => Promise<void>;
 }
 
-export async function openGuest(): Promise<Guest> {
-  return guestOf(
-    process.env['SKUA_VM_PORT'] === undefined
-      ? await startOwn(KERNEL_GUEST)
-      : givenGuest(process.env['SKUA_VM_PORT']),
-  );
+/** The guest of the environment or the product's own sandbox, unless it is said how to reach one. */
+export async function openGuest(given?: Login): Promise<Guest> {
+  const port = process.env['SKUA_VM_PORT'];
+  return guestOf(given ?? (port === undefined ? await startOwn(KERNEL_GUEST) : givenGuest(port)));
 }
 
 /** The sandbox of that name as a guest, started if it does not run; `options` count only then. */

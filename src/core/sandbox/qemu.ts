@@ -13,7 +13,8 @@ export interface PortForward {
 
 export interface MachineOptions {
   readonly kernel: string;
-  readonly initrd: string;
+  /** Not needed by a kernel that has its drivers built in. */
+  readonly initrd?: string;
   /** qcow2 overlay of this instance. */
   readonly overlay: string;
   /** Further disks, raw images that the guest can only read: /dev/vdb and so on. */
@@ -46,7 +47,7 @@ export function qemuArguments(o: MachineOptions): readonly string[] {
     ['-serial', `file:${o.console}`],
     ['-pidfile', o.pidFile],
     ['-kernel', o.kernel],
-    ['-initrd', o.initrd],
+    o.initrd === undefined ? [] : ['-initrd', o.initrd],
     [
       '-append',
       'root=/dev/vda rw console=ttyS0 loglevel=5 systemd.show_status=false mitigations=off nosoftlockup nowatchdog ' +
