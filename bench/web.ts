@@ -4,7 +4,6 @@
  * from autocannon on this machine through a forwarded port: inside the guest it would share two emulated processors with the server that it
  * is to measure, and its own work, being JavaScript under emulation, would hide what the server loses.
  */
-import { createServer } from 'node:net';
 import autocannon from 'autocannon';
 import { lostSyscalls } from '../common/model/loss';
 import type { RunEvents } from '../src/core/api';
@@ -12,6 +11,7 @@ import { startRun } from '../src/core/session/run';
 import { quietContext, type Guest } from '../test/vm/guest';
 import { BENCH, guestName, loadModules, openBenchGuest } from './lab/guest';
 import { machine, rounded, summarize, writeResult, type Summary } from './lab/numbers';
+import { freePort } from '../tools/editor/server';
 
 interface Scenario {
   readonly name: string;
@@ -131,19 +131,6 @@ async function traced(scenario: Scenario, during: () => Promise<Figures>): Promi
   } finally {
     await run.dispose();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        resolve(address !== null && typeof address === 'object' ? address.port : 0);
-      });
-    });
-  });
 }
 
 type Table = Record<string, Record<string, Summary & { readonly ratio: number }>>;

@@ -5,7 +5,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +12,8 @@ import { ensureImage, type SandboxImage } from '../../src/core/sandbox/build';
 import { GUEST_USER } from '../../src/core/sandbox/definition';
 import { loginKeyPath } from '../../src/core/sandbox/files';
 import { qemuArguments } from '../../src/core/sandbox/qemu';
-import { openGuest, quietContext, REPOSITORY, runLocal, type Guest } from './guest';
+import { freePort } from '../../tools/editor/server';
+import { mustLocal, openGuest, quietContext, REPOSITORY, type Guest } from './guest';
 
 export interface DebugKernel {
   /** bzImage, and build/ to build modules with. */
@@ -97,24 +97,4 @@ function ended(machine: ChildProcess): Promise<void> {
     });
     machine.kill('SIGKILL');
   });
-}
-
-/** Free at the moment; the test fails with QEMU's message when somebody takes it first. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        resolve(typeof address === 'object' && address !== null ? address.port : 0);
-      });
-    });
-  });
-}
-
-async function mustLocal(program: string, args: readonly string[]): Promise<string> {
-  const result = await runLocal(program, args);
-  if (result.code !== 0) throw new Error(`${program} failed:\n${result.stdout}${result.stderr}`);
-  return result.stdout;
 }

@@ -170,3 +170,10 @@ async function runLocalBytes(program: string, args: readonly string[]): Promise<
     );
   });
 }
+
+/** Runs a program here; returns what it printed, and throws with it unless the program exits with 0. */
+export async function mustLocal(program: string, args: readonly string[]): Promise<string> {
+  const result = await runLocal(program, args);
+  if (result.code !== 0) throw new Error(`${program} failed:\n${result.stdout}${result.stderr}`);
+  return result.stdout;
+}

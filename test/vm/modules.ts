@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ensureImage } from '../../src/core/sandbox/build';
 import { ensureModules } from '../../src/core/sandbox/modules';
 import { cacheRoot } from '../../src/core/paths';
-import { quietContext, REPOSITORY, runLocal } from './guest';
+import { mustLocal, quietContext, REPOSITORY } from './guest';
 
 export interface ModuleFolders {
   readonly skua: string;
@@ -31,10 +31,4 @@ export async function moduleFolders(): Promise<ModuleFolders> {
     await rename(partial, stock).catch(() => rm(partial, { recursive: true }));
   }
   return { skua, stock };
-}
-
-async function mustLocal(program: string, args: readonly string[]): Promise<string> {
-  const result = await runLocal(program, args);
-  if (result.code !== 0) throw new Error(`${program} failed:\n${result.stdout}${result.stderr}`);
-  return result.stdout;
 }
