@@ -226,6 +226,7 @@ struct skua_subject {
 };
 
 const struct skua_subject *skua_subject(void);
+bool skua_switched_runnable(void); /* in the event of a switch: the current thread stays on the run queue */
 void skua_sched_switch_begin(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,
 			     unsigned int prev_state);
 void skua_sched_switch_end(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,

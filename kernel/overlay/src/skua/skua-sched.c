@@ -8,6 +8,10 @@
  *	sched_waking(task): …_begin, LTTng's probes, …_end	all with interrupts off on one CPU
  *
  * so that sessions can admit it and give it the ids of that thread when the current one has none.
+ *
+ * prev_state does not always tell whether a thread that is switched away sleeps: up to Linux 6.13 it is the state that the
+ * thread asked for, also when a pending signal made the scheduler keep it runnable. The thread itself shows it, between the
+ * two hooks: its state is that of a sleeper, or of one being woken up, unless it never left the run queue.
  */
 
 #include <linux/percpu.h>
@@ -21,6 +25,7 @@
 #define SNAPSHOT_TRIES 16
 
 static DEFINE_PER_CPU(struct skua_subject, subjects);
+static DEFINE_PER_CPU(bool, stays_runnable);
 
 const struct skua_subject *skua_subject(void)
 {
@@ -28,6 +33,11 @@ const struct skua_subject *skua_subject(void)
 
 	/* An NMI between the two hooks is not about the thread. */
 	return subject->valid && !in_nmi() ? subject : NULL;
+}
+
+bool skua_switched_runnable(void)
+{
+	return this_cpu_read(stays_runnable) && !in_nmi();
 }
 
 static void copy_values(const struct skua_state *state, struct skua_subject *subject)
@@ -103,11 +113,13 @@ void skua_sched_switch_begin(void *data, bool preempt, struct task_struct *prev,
 	if (unlikely(atomic_read(&skua_threads_in_memory)))
 		leave();
 	begin(next);
+	this_cpu_write(stays_runnable, preempt || READ_ONCE(prev->__state) == TASK_RUNNING);
 }
 
 void skua_sched_switch_end(void *data, bool preempt, struct task_struct *prev, struct task_struct *next,
 			   unsigned int prev_state)
 {
+	this_cpu_write(stays_runnable, false);
 	end();
 }
 

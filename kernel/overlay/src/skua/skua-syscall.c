@@ -183,8 +183,11 @@ void skua_current_values(struct skua_values *values)
 		ids = &state->ids;
 	} else {
 		subject = skua_subject();
-		if (subject)
-			*values = subject->values;
+		if (!subject)
+			return;
+		*values = subject->values;
+		if (!in_task())
+			values->flags |= SKUA_FLAG_INTERRUPT;
 		return;
 	}
 	values->trace_hi = ids->trace_hi;
@@ -195,6 +198,8 @@ void skua_current_values(struct skua_values *values)
 		values->flags |= SKUA_FLAG_CONTROL;
 	if (!in_task())
 		values->flags |= SKUA_FLAG_INTERRUPT;
+	if (skua_switched_runnable())
+		values->flags |= SKUA_FLAG_RUNNABLE;
 }
 EXPORT_SYMBOL_GPL(skua_current_values);
 
