@@ -6,7 +6,7 @@
  */
 import { createServer } from 'node:net';
 import autocannon from 'autocannon';
-import { totalLost } from '../common/model/loss';
+import { lostSyscalls } from '../common/model/loss';
 import type { RunEvents } from '../src/core/api';
 import { startRun } from '../src/core/session/run';
 import { quietContext, type Guest } from '../test/vm/guest';
@@ -127,7 +127,7 @@ async function traced(scenario: Scenario, during: () => Promise<Figures>): Promi
     const figures = await during();
     await run.signal('SIGTERM');
     const { summary } = await run.done;
-    return { ...figures, spans, lost: totalLost(summary.loss) };
+    return { ...figures, spans, lost: lostSyscalls(summary.loss) };
   } finally {
     await run.dispose();
   }

@@ -9,7 +9,7 @@ export class BoundedQueue<T> {
   dropped = 0;
 
   constructor(
-    private readonly capacity: number,
+    public capacity: number,
     private readonly weight: (item: T) => number = () => 1,
   ) {}
 

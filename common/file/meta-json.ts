@@ -1,4 +1,4 @@
-import { totalLost, type LossReport, NO_LOSS } from '../model/loss';
+import { NO_LOSS, type LossReport } from '../model/loss';
 import type { TraceMeta } from './trace-meta';
 
 /** bigints, which JSON lacks, travel as `{"$bigint": "…"}`. */
@@ -14,7 +14,8 @@ export function decodeMeta(text: string): TraceMeta {
     typeof value === 'object' && value !== null && '$bigint' in value ? BigInt(String(value.$bigint)) : value,
   );
   if (!isMeta(meta)) throw new Error('its description of the session is incomplete');
-  return meta;
+  // Causes that were not counted yet when the file was written.
+  return { ...meta, loss: { ...NO_LOSS, ...meta.loss } };
 }
 
 function isMeta(value: unknown): value is TraceMeta {
@@ -23,11 +24,7 @@ function isMeta(value: unknown): value is TraceMeta {
   return typeof title === 'string' && typeof skuaVersion === 'string' && isLoss(loss);
 }
 
-function isLoss(value: unknown): value is LossReport {
-  if (typeof value !== 'object' || value === null) return false;
-  const counts = value as Record<string, unknown>;
-  return (
-    Object.keys(NO_LOSS).every((key) => typeof counts[key] === 'number') &&
-    totalLost(value as LossReport) >= 0
-  );
+function isLoss(value: unknown): value is Partial<LossReport> {
+  if (typeof value !== 'object' || value === null || !('eventsDecoded' in value)) return false;
+  return Object.values(value).every((count: unknown) => typeof count === 'number' && count >= 0);
 }

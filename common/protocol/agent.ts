@@ -3,10 +3,10 @@
  * Framing and encoding: see frame.ts. Version changes are listed in docs/protocol.md.
  */
 import type { SkuaErrorData } from '../base/errors';
-import type { LossReport } from '../model/loss';
+import type { LossReport, LostStretch } from '../model/loss';
 import type { Span } from '../model/span';
 
-export const AGENT_PROTOCOL_VERSION = 1;
+export const AGENT_PROTOCOL_VERSION = 2;
 
 /** One idempotent step of preparing a host, as shown by `skua doctor`. */
 export interface StepReport {
@@ -43,6 +43,8 @@ export interface SessionOptions {
   readonly subbuffers: number;
   /** Longest wait of an event in the kernel's buffer before it is flushed, microseconds. */
   readonly liveTimerUs: number;
+  /** Most bytes of spans, estimated, that wait in the agent for a client that is slower than the session. */
+  readonly queueBytes: number;
   /** Keep a CTF copy of what was read, in this folder on the target. */
   readonly keepCtf?: string;
   /** OTLP/HTTP endpoint (`http://127.0.0.1:4318`) to which merged spans are exported as well. */
@@ -153,8 +155,10 @@ export type AgentMessage =
   | { readonly t: 'progress'; readonly id: number; readonly step: string; readonly fraction?: number }
   | { readonly t: 'output'; readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }
   | { readonly t: 'exited'; readonly status: ExitStatus }
-  | { readonly t: 'spans'; readonly spans: readonly Span[] }
-  | { readonly t: 'loss'; readonly loss: LossReport }
+  /** `provisional`: places in `spans` of those that will come again. Every other span is final: it is counted once. */
+  | { readonly t: 'spans'; readonly spans: readonly Span[]; readonly provisional: readonly number[] }
+  /** `lost`: where in time events were lost in the kernel's buffers, in order. */
+  | { readonly t: 'loss'; readonly loss: LossReport; readonly lost: readonly LostStretch[] }
   /** The session ended by itself (relayd died, live stream truncated, …); spans so far remain valid. */
   | { readonly t: 'sessionFailed'; readonly error: SkuaErrorData }
   | {

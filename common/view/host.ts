@@ -3,15 +3,16 @@
  * webview's wishes into calls of `TimelineActions`. Knows neither VS Code nor a clock; both are handed in.
  */
 import type { Disposable } from '../base/disposable';
-import { NO_LOSS, type LossReport } from '../model/loss';
+import { ns } from '../base/time';
+import { NO_LOSS, type LossReport, type LostStretch } from '../model/loss';
 import type { TimelineCommandId } from './commands';
+import { plural } from './format';
 import { sourceLocation, spanDetails, spanEvents, type SourceResolver } from './details';
 import {
   DEFAULT_SETTINGS,
   VIEW_PROTOCOL_VERSION,
   asWebviewMessage,
   type HostToWebview,
-  type LossWindow,
   type RunState,
   type SourceLocation,
   type TimelineSettings,
@@ -72,7 +73,7 @@ export class TimelineHost implements Disposable {
   private ready = false;
   private disposed = false;
   private loss: LossReport = NO_LOSS;
-  private lossWindows: readonly LossWindow[] = [];
+  private lost: readonly LostStretch[] = [];
   private state: RunState = { kind: 'preparing', text: 'Preparing…' };
   private settings: TimelineSettings;
   private reveals: number[] = [];
@@ -91,10 +92,10 @@ export class TimelineHost implements Disposable {
     if (this.ready) this.options.post({ type: 'state', state });
   }
 
-  setLoss(loss: LossReport, windows: readonly LossWindow[] = []): void {
+  setLoss(loss: LossReport, lost: readonly LostStretch[] = []): void {
     this.loss = loss;
-    this.lossWindows = windows;
-    if (this.ready) this.options.post({ type: 'loss', loss, windows });
+    this.lost = lost;
+    if (this.ready) this.postLoss();
   }
 
   setSettings(settings: TimelineSettings): void {
@@ -207,8 +208,18 @@ export class TimelineHost implements Disposable {
       persist: this.options.persist ?? null,
     });
     this.options.post({ type: 'state', state: this.state });
-    this.options.post({ type: 'loss', loss: this.loss, windows: this.lossWindows });
+    this.postLoss();
     this.send();
+  }
+
+  private postLoss(): void {
+    const { store } = this.options;
+    const windows = this.lost.map(({ startNs, endNs, events }) => ({
+      start: store.offsetOf(ns(startNs)),
+      end: store.offsetOf(ns(endNs)),
+      text: events === 0 ? 'Events were lost here' : `${plural(events, 'event')} lost here`,
+    }));
+    this.options.post({ type: 'loss', loss: this.loss, windows });
   }
 
   private scheduleSend(delayMs: number): void {

@@ -47,9 +47,19 @@ describe('SpanStore', () => {
   it('refuses and counts beyond its limit, but still replaces', () => {
     const s = store(2);
     const taken = s.upsert([1, 2, 3, 4].map((id) => makeSpan({ id, start: id, end: id + 1 })));
-    expect([taken, s.refused, s.size]).toEqual([2, 2, 2]);
+    expect([taken, s.received.refusedSyscalls + s.received.refusedUser, s.size]).toEqual([2, 2, 2]);
     expect(s.upsert([makeSpan({ id: 2, start: 2, end: 9 })])).toBe(1);
-    expect(s.refused).toBe(2);
+    expect(s.received).toEqual({ syscalls: 0, refusedSyscalls: 0, refusedUser: 2 });
+  });
+
+  it('counts each span once, when it is final', () => {
+    const s = store(2);
+    const kernel = (id: number) => makeSpan({ id, kernel: true, start: 0, end: 1 });
+    s.upsert([kernel(1), kernel(2), kernel(3)], [0, 1, 2]);
+    expect(s.received).toEqual({ syscalls: 0, refusedSyscalls: 0, refusedUser: 0 });
+    s.upsert([kernel(1), kernel(2), kernel(3)], [1]);
+    s.upsert([kernel(2)]);
+    expect(s.received).toEqual({ syscalls: 2, refusedSyscalls: 1, refusedUser: 0 });
   });
 
   it('never exceeds its limit with placeholders', () => {

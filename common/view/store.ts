@@ -5,6 +5,7 @@
  */
 import type { Disposable } from '../base/disposable';
 import { ns, type Nanoseconds } from '../base/time';
+import type { Received } from '../model/loss';
 import { ATTR, type AttributeValue, type Span, type SpanId, type TraceId } from '../model/span';
 import { statesOf, waitingOf, WAKER_LINK } from '../model/waiting';
 import { allocateColumns, packColumns, PART, type SpanColumns, type ThreadInfo } from './columns';
@@ -50,7 +51,7 @@ export class SpanStore {
   private readonly listeners = new Set<(replaced: readonly number[]) => void>();
   private epochNs: Nanoseconds | undefined;
   private placeholderCount = 0;
-  private refusedCount = 0;
+  private readonly finals = { syscalls: 0, refusedSyscalls: 0, refusedUser: 0 };
   private cyclicCount = 0;
 
   constructor(private readonly options: SpanStoreOptions = { limit: DEFAULT_SPAN_LIMIT }) {}
@@ -69,9 +70,9 @@ export class SpanStore {
     return this.traceIds.length;
   }
 
-  /** Spans refused because of the limit: `LossReport.store`. */
-  get refused(): number {
-    return this.refusedCount;
+  /** Of the final spans: what the loss account needs. */
+  get received(): Received {
+    return { ...this.finals };
   }
 
   /** Parent references ignored because they would have closed a circle. */
@@ -86,12 +87,17 @@ export class SpanStore {
 
   /**
    * Adds spans, or replaces those known by the same (traceId, spanId). Returns how many were taken; the rest was refused because the
-   * store is full, and counted. Replacing is never refused.
+   * store is full, and counted. Replacing is never refused. `provisional`: places of spans that will come again, not counted yet.
    */
-  upsert(spans: readonly Span[]): number {
+  upsert(spans: readonly Span[], provisional: readonly number[] = []): number {
     let taken = 0;
     const replaced: number[] = [];
-    for (const span of spans) if (this.upsertOne(span, replaced)) taken += 1;
+    const later = new Set(provisional);
+    for (const [place, span] of spans.entries()) {
+      const held = this.upsertOne(span, replaced);
+      if (held) taken += 1;
+      if (!later.has(place)) this.count(span, held);
+    }
     for (const listener of this.listeners) listener(replaced);
     return taken;
   }
@@ -160,7 +166,6 @@ export class SpanStore {
   private upsertOne(span: Span, replaced: number[]): boolean {
     const known = this.indexOf(span.traceId, span.spanId);
     if (known === undefined && this.entries.length >= this.options.limit) {
-      this.refusedCount += 1;
       return false;
     }
     this.epochNs ??= span.startNs;
@@ -189,6 +194,11 @@ export class SpanStore {
       if (woken === undefined) this.woken.set(traceId + spanId, new Set([index]));
       else woken.add(index);
     }
+  }
+
+  private count(span: Span, held: boolean): void {
+    if (span.origin === 'kernel') this.finals[held ? 'syscalls' : 'refusedSyscalls'] += 1;
+    else if (!held) this.finals.refusedUser += 1;
   }
 
   private parentIndex(traceId: TraceId, spanId: SpanId): number {

@@ -51,6 +51,7 @@ const OPTIONS: SessionOptions = {
   subbufferBytes: 262144,
   subbuffers: 8,
   liveTimerUs: 20000,
+  queueBytes: 65_536,
 };
 
 /** Answers `lttng` commands and notes them. */

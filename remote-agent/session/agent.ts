@@ -82,7 +82,8 @@ export class Agent implements Disposable {
     startSession: async (options, context) =>
       await this.exclusive(async () => {
         if (this.session !== undefined) throw wrongState('A session is already running.');
-        this.session = await TraceSession.start(checkOptions(options), {
+        this.sender.queueBytes = checkOptions(options).queueBytes;
+        this.session = await TraceSession.start(options, {
           control: this.control,
           records: this.records,
           sender: this.sender,
@@ -171,8 +172,10 @@ function checkOptions(options: SessionOptions): SessionOptions {
         ? `number of sub-buffers ${options.subbuffers} (a power of two from 2 on)`
         : !Number.isInteger(options.liveTimerUs) || options.liveTimerUs < 1000
           ? `live timer ${options.liveTimerUs} µs (1000 or more)`
-          : (options.tracepoints.find((t) => !name.test(t)) ??
-            (options.syscalls === 'all' ? undefined : options.syscalls.find((s) => !name.test(s))));
+          : !Number.isSafeInteger(options.queueBytes) || options.queueBytes < 65_536
+            ? `queue of ${options.queueBytes} bytes (65536 or more)`
+            : (options.tracepoints.find((t) => !name.test(t)) ??
+              (options.syscalls === 'all' ? undefined : options.syscalls.find((s) => !name.test(s))));
   if (problem === undefined) return options;
   throw new SkuaError({
     code: 'config-invalid',

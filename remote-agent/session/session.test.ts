@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { ns } from '../../common/base/time';
@@ -6,9 +7,11 @@ import { encodeFrame, FrameReader } from '../../common/protocol/frame';
 import { SkuaError } from '../../common/base/errors';
 import { ClockCheck } from './clock';
 import { Connection, type Handlers } from './connection';
+import { diskNearlyFull } from './diskGuard';
 import { parseInet, parseUnix } from './socketTable';
 import { SpanSender } from './spanSender';
-import { clientEnvironment, sumUnreadable, vdsoNote } from './traceSession';
+import { clientEnvironment, vdsoNote } from './environment';
+import { troublesIn, udpDropsIn } from './kernelCounters';
 
 const span = (n: number, size = 0): Span => ({
   traceId: '1'.padStart(32, '0') as TraceId,
@@ -43,13 +46,14 @@ describe('SpanSender', () => {
     receive();
     expect(received.length).toBeGreaterThan(0);
     expect(received.length).toBeLessThan(6); // About 3000 bytes of credit.
-    expect(sender.dropped).toBeGreaterThan(70);
+    expect(sender.dropped.syscalls).toBeGreaterThan(70);
     while (sender.queued > 0) {
       sender.credit(bytes);
       bytes = 0;
       receive();
     }
-    expect(received.length + sender.dropped).toBe(100);
+    expect(received.length + sender.dropped.syscalls).toBe(100);
+    expect(sender.dropped.user).toBe(0);
     expect(sender.sent).toBe(received.length);
     expect(received).toEqual([...received].sort((a, b) => a - b));
   });
@@ -57,11 +61,13 @@ describe('SpanSender', () => {
   it('does not count provisional spans, and lets them take only half of the queue', () => {
     const sender = new SpanSender(() => undefined, 20_000, 0);
     for (let i = 0; i < 200; i += 1) sender.push([{ span: span(i), final: false }]);
-    expect(sender.dropped).toBe(0);
+    expect(sender.dropped).toEqual({ syscalls: 0, user: 0 });
     expect(sender.queued).toBeLessThan(25);
     sender.push([{ span: span(1), final: true }]);
-    expect(sender.close().map((s) => s.spanId)).toEqual([span(1).spanId]);
-    expect(sender.dropped).toBe(1);
+    expect(sender.close()).toBe(1);
+    expect(sender.dropped).toEqual({ syscalls: 1, user: 0 });
+    sender.push([{ span: { ...span(2), origin: 'user' }, final: true }]);
+    expect(sender.dropped).toEqual({ syscalls: 1, user: 1 });
   });
 
   it('resolves `drained` when the queue is empty, and when it is closed', async () => {
@@ -70,12 +76,44 @@ describe('SpanSender', () => {
     sender.push([{ span: span(2), final: true }]);
     const drained = sender.drained(10_000);
     sender.credit(1e6);
-    await drained;
+    expect(await drained).toBe(true);
     sender.push([{ span: span(3), final: true }]);
     const closed = sender.drained(10_000);
     sender.close();
-    await closed;
-    expect(sender.dropped + sender.sent).toBe(3);
+    expect(await closed).toBe(true); // There is nothing left: it was counted.
+    expect(sender.dropped.syscalls + sender.sent).toBe(3);
+  });
+
+  it('marks provisional spans in the frame', () => {
+    const frames: Uint8Array[] = [];
+    const sender = new SpanSender((frame) => frames.push(frame), 1e6, 1);
+    sender.push([{ span: span(0), final: true }]); // Uses up the credit, so that the rest goes in one frame.
+    for (const n of [1, 2, 3]) sender.push([{ span: span(n), final: n === 2 }]);
+    sender.credit(1e6);
+    const messages = frames.flatMap((frame) => new FrameReader().push(frame)).map(([message]) => message);
+    expect(messages).toMatchObject([{ provisional: [] }, { provisional: [0, 2] }]);
+    expect(sender.sent).toBe(2);
+  });
+
+  it('waits for a slow client as long as it takes anything, and gives up a stalled one', async () => {
+    const sender = new SpanSender(() => undefined, 1e6, 1);
+    for (let n = 0; n < 4 * 512; n += 1) sender.push([{ span: span(n), final: true }]);
+    let credits = 0;
+    const slow = setInterval(() => {
+      credits += 1;
+      if (credits <= 3) sender.credit(1e6);
+    }, 30);
+    const before = sender.queued;
+    expect(await sender.drained(50)).toBe(false);
+    clearInterval(slow);
+    expect(credits).toBeGreaterThanOrEqual(3);
+    expect(sender.queued).toBeLessThan(before);
+    const { queued } = sender;
+    expect(sender.discard()).toBe(queued);
+    expect(sender.dropped.syscalls + sender.sent).toBe(4 * 512);
+    sender.push([{ span: span(1), final: true }]); // A client that comes back is served again.
+    sender.credit(1e6);
+    expect(sender.queued).toBe(0);
   });
 });
 
@@ -214,6 +252,14 @@ describe('ClockCheck', () => {
   });
 });
 
+describe('diskNearlyFull', () => {
+  it('tells how much is left when it is less than is to be kept', async () => {
+    expect(await diskNearlyFull(tmpdir(), 0)).toBeUndefined();
+    expect(await diskNearlyFull(tmpdir(), Number.MAX_SAFE_INTEGER)).toBeGreaterThan(0);
+    expect(await diskNearlyFull('/no/such/folder')).toBeUndefined();
+  });
+});
+
 describe('small readers', () => {
   it('reads socket tables', () => {
     const tcp = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -233,8 +279,20 @@ describe('small readers', () => {
     expect([...parseUnix(unix)]).toEqual([['12787', 'unix /run/lttng/x']]);
   });
 
-  it('sums what the kernel could not read', () => {
-    expect(sumUnreadable('states 3\nrecord_unreadable 2\nstack_unreadable 5\n')).toBe(7);
+  it('sums what the kernel could not read, refused and missed', () => {
+    const text =
+      'states_live 3\nrecords_unreadable 2\nstack_unreadable 5\nrecords_refused_ids 4\nstates_refused 1\nsubjects_missed 9\n';
+    expect(troublesIn(text)).toEqual({ unreadable: 7, refused: 5, missed: 9 });
+    expect(troublesIn('')).toEqual({ unreadable: 0, refused: 0, missed: 0 });
+  });
+
+  it('finds the datagrams that a socket had no room for', () => {
+    const text = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  431: 0100007F:9C41 00000000:0000 07 00000000:00000000 00:00000000 00000000  1000        0 1234 2 0000000000000000 17
+  432: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000   998        0 1235 2 0000000000000000 3
+`;
+    expect(udpDropsIn(text, 0x9c41)).toBe(17);
+    expect(udpDropsIn(text, 1)).toBe(0);
   });
 
   it("points clients at the receivers and keeps the user's own sampling", () => {

@@ -9,6 +9,12 @@ export interface Delivery {
   readonly final: boolean;
 }
 
+/** Final spans, by where they come from. */
+export interface Dropped {
+  readonly syscalls: number;
+  readonly user: number;
+}
+
 const MAX_FRAME_SPANS = 512;
 const MAX_FRAME_ESTIMATE = 512 * 1024;
 
@@ -22,15 +28,16 @@ export class SpanSender {
   private readonly queue: BoundedQueue<Delivery>;
   private outstanding = 0;
   private closed = false;
-  /** Final spans that were refused because the connection could not take them in time. */
-  dropped = 0;
+  private readonly lost = { syscalls: 0, user: 0 };
   /** Final spans handed to the connection. */
   sent = 0;
+  /** Grows whenever the client has taken something. */
+  private credits = 0;
   private waiters: (() => void)[] = [];
 
   constructor(
     private readonly write: (frame: Uint8Array) => void,
-    private readonly queueBytes = 32 * 1024 * 1024,
+    queueBytes = 32 * 1024 * 1024,
     private readonly creditBytes = INITIAL_CREDIT_BYTES,
   ) {
     this.queue = new BoundedQueue<Delivery>(queueBytes, estimateBytes);
@@ -40,12 +47,22 @@ export class SpanSender {
     return this.queue.size;
   }
 
+  /** Final spans that were refused because the connection could not take them in time. */
+  get dropped(): Dropped {
+    return { ...this.lost };
+  }
+
+  /** Most bytes of spans, estimated, that wait for the client. */
+  set queueBytes(bytes: number) {
+    this.queue.capacity = bytes;
+  }
+
   push(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
       // Provisional spans may use only half of the queue: they must not displace what cannot be sent again.
-      if (!delivery.final && (this.closed || this.queue.size * 512 > this.queueBytes / 2)) continue;
+      if (!delivery.final && (this.closed || this.queue.size * 512 > this.queue.capacity / 2)) continue;
       if (this.closed || !this.queue.push(delivery)) {
-        if (delivery.final) this.dropped += 1;
+        if (delivery.final) this.drop(delivery.span);
       }
     }
     this.pump();
@@ -54,51 +71,68 @@ export class SpanSender {
   /** The client has consumed `bytes` of span frames. */
   credit(bytes: number): void {
     this.outstanding = Math.max(0, this.outstanding - bytes);
+    this.credits += 1;
     this.pump();
   }
 
-  /** Resolves when every queued span has been written, or after `timeoutMs`, or when the connection closes. */
-  async drained(timeoutMs: number): Promise<void> {
-    if (this.queue.size === 0 || this.closed) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.waiters.push(() => {
-        clearTimeout(timer);
-        resolve();
+  /**
+   * Resolves to true when every queued span has been written, to false when the client has taken nothing for `idleMs`, or the
+   * connection closes. A slow client may take as long as it needs.
+   */
+  async drained(idleMs: number): Promise<boolean> {
+    while (this.queue.size > 0 && !this.closed) {
+      const before = this.credits;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, idleMs);
+        this.waiters.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
       });
-    });
+      if (this.credits === before) break;
+    }
+    return this.queue.size === 0;
   }
 
-  /** Drops, counts and returns what cannot be sent any more. */
-  close(): Span[] {
-    this.closed = true;
-    const rest: Span[] = [];
+  /** Drops and counts what is queued. Returns how many of them were final. */
+  discard(): number {
+    let finals = 0;
     for (let item = this.queue.shift(); item !== undefined; item = this.queue.shift()) {
-      if (item.final) {
-        this.dropped += 1;
-        rest.push(item.span);
-      }
+      if (!item.final) continue;
+      this.drop(item.span);
+      finals += 1;
     }
     this.wake();
-    return rest;
+    return finals;
+  }
+
+  /** The same, and takes nothing any more. */
+  close(): number {
+    this.closed = true;
+    return this.discard();
+  }
+
+  private drop(span: Span): void {
+    if (span.origin === 'kernel') this.lost.syscalls += 1;
+    else this.lost.user += 1;
   }
 
   private pump(): void {
     while (this.queue.size > 0 && this.outstanding < this.creditBytes && !this.closed) {
       const spans: Span[] = [];
       let estimate = 0;
-      let finals = 0;
+      const provisional: number[] = [];
       while (spans.length < MAX_FRAME_SPANS && estimate < MAX_FRAME_ESTIMATE) {
         const item = this.queue.shift();
         if (item === undefined) break;
+        if (!item.final) provisional.push(spans.length);
         spans.push(item.span);
         estimate += estimateBytes(item);
-        if (item.final) finals += 1;
       }
-      const message: AgentMessage = { t: 'spans', spans };
+      const message: AgentMessage = { t: 'spans', spans, provisional };
       const frame = encodeFrame(message);
       this.outstanding += frame.length;
-      this.sent += finals;
+      this.sent += spans.length - provisional.length;
       this.write(frame);
     }
     if (this.queue.size === 0) this.wake();

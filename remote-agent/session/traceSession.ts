@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SkuaError, toSkuaError } from '../../common/base/errors';
+import type { KernelAccount } from '../../common/model/kernelAccount';
 import { libraryCallNote, libraryCallOf, type LibraryCall } from '../../common/model/libraryCalls';
-import { NO_LOSS, type LossReport } from '../../common/model/loss';
+import type { LossReport } from '../../common/model/loss';
 import type { Span } from '../../common/model/span';
 import { SCHEDULING_TRACEPOINTS } from '../../common/model/waiting';
 import type {
@@ -18,7 +17,7 @@ import type { Log } from '../base/log';
 import { Exporter, otlpFileTarget, otlpHttpTarget } from '../export/otlpExporter';
 import { stateFolder } from '../host/state';
 import type { LttngControl } from '../lttng/control';
-import { armHelper, preflightId, preflightSilent, type PreflightId } from '../lttng/preflight';
+import { preflightSilent } from '../lttng/preflight';
 import { startRelayd, type Relayd } from '../lttng/relayd';
 import { processId, type SessionRecords } from '../lttng/stale';
 import { startJaegerUdp, type Receiver } from '../receivers/jaegerUdp';
@@ -27,8 +26,20 @@ import { SpanPipeline } from '../spans/pipeline';
 import type { StackResolver } from '../spans/sourceLines';
 import { ClockCheck } from './clock';
 import type { RequestContext } from './connection';
+import { diskNearlyFull } from './diskGuard';
+import { clientEnvironment, clockSource, vdsoNote } from './environment';
+import { relaydDied, streamEnded } from './failures';
+import { lossReport } from './lossAccount';
+import {
+  readAccount,
+  readFinalAccount,
+  readTroubles,
+  readUdpDrops,
+  type KernelTroubles,
+} from './kernelCounters';
 import { Lag } from './lag';
 import type { OpenLive } from './liveSource';
+import { PreflightCheck } from './preflightCheck';
 import { SocketTable } from './socketTable';
 import type { Delivery, SpanSender } from './spanSender';
 
@@ -52,7 +63,13 @@ const PREFLIGHT_MS = 60_000;
 /** The live stream's end may take this long after the last event read. */
 const DRAIN_IDLE_MS = 30_000;
 const ABANDON_MS = 5000;
+/** A client that takes nothing for this long has stalled; what is still queued for it is dropped and counted. */
+const CLIENT_STALLED_MS = 20_000;
+/** LTTng's daemons may need this long to let go of a session whose other parts have ended. */
+const ACCOUNT_PATIENCE_MS = 10_000;
 const POLL_MS = 10;
+/** Reports that were refused are counted all; so many are told of one by one. */
+const MAX_REJECTIONS_LOGGED = 20;
 /** Events are this late at most, usually; a syscall is "open for long" by a clock that much behind. */
 const STREAM_LAG_NS = 250_000_000n;
 
@@ -72,16 +89,15 @@ export class TraceSession {
   private readonly abort = new AbortController();
   private readonly timers: NodeJS.Timeout[] = [];
   private reading: Promise<void> = Promise.resolve();
-  private preflight: { readonly id: PreflightId; readonly seen: () => void } | undefined;
-  private preflightEvents = 0;
+  private readonly preflight = new PreflightCheck();
   private lastBatchMs = Date.now();
   private lastEventNs = 0n;
   private failure: SkuaError | undefined;
   private stopping = false;
-  private received = 0;
-  private exportLostBase = 0;
-  private unreadableBase = 0;
-  private unreadable = 0;
+  /** Before the session does: what was recorded is still read. */
+  private recordingEnded = false;
+  private rejected = 0;
+  private troublesBase: KernelTroubles = { unreadable: 0, refused: 0, missed: 0 };
   private lastLoss = '';
   private programPid: number | undefined;
   private vdsoVisible = false;
@@ -96,6 +112,8 @@ export class TraceSession {
     private readonly options: SessionOptions,
     private readonly deps: SessionDependencies,
     private readonly relayd: Relayd,
+    /** The relay daemon's output. */
+    private readonly folder: string,
     private readonly jaeger: Receiver,
     private readonly otlp: Receiver,
     sinkHolder: { target: TraceSession | undefined },
@@ -141,8 +159,10 @@ export class TraceSession {
         holder.target?.pipeline.reported(spans, Date.now());
       },
       rejected: (count: number, reason: string) => {
-        if (holder.target !== undefined) holder.target.received += count;
-        log('warn', reason);
+        const session = holder.target;
+        if (session === undefined) return;
+        session.rejected += count;
+        if (session.rejected - count < MAX_REJECTIONS_LOGGED) log('warn', reason);
       },
     };
     const receivers: Receiver[] = [];
@@ -152,7 +172,7 @@ export class TraceSession {
       receivers.push(jaeger);
       const otlp = await startOtlpHttp(sink);
       receivers.push(otlp);
-      session = new TraceSession(options, deps, relayd, jaeger, otlp, holder);
+      session = new TraceSession(options, deps, relayd, folder, jaeger, otlp, holder);
       const [agent, relaydId] = [await processId(process.pid), await processId(relayd.pid)];
       if (agent !== undefined) {
         await records.write({
@@ -183,7 +203,7 @@ export class TraceSession {
     const { notes } = await control.configure(options, ports, context.signal);
     this.notes.push(...notes);
     for (const note of notes) log('warn', note);
-    this.unreadableBase = await unreadableCount();
+    this.troublesBase = await readTroubles();
     context.progress('Starting to record');
     await control.start(options.name, context.signal);
     this.reading = this.read();
@@ -194,7 +214,8 @@ export class TraceSession {
       this.tick();
     });
     this.every(LOSS_EVERY_MS, () => {
-      void this.refreshLoss();
+      void this.tellLoss(false);
+      void this.guardDisk();
     });
     context.progress('Checking that events arrive');
     await this.check(context.signal);
@@ -202,32 +223,18 @@ export class TraceSession {
 
   /** A silent failure (an unknown context field, modules that record nothing) becomes an error here. */
   private async check(signal: AbortSignal): Promise<void> {
-    const id = preflightId(randomBytes(8).readBigUInt64BE());
-    const seen = new Promise<true>((resolve) => {
-      this.preflight = {
-        id,
-        seen: () => {
-          resolve(true);
-        },
-      };
-    });
-    await armHelper(id);
-    const aborted = new Promise<false>((resolve) => {
+    const aborted = new Promise<'aborted'>((resolve) => {
       signal.addEventListener(
         'abort',
         () => {
-          resolve(false);
+          resolve('aborted');
         },
         { once: true },
       );
     });
-    const outcome = await Promise.race([
-      seen,
-      aborted,
-      this.reading.then(() => false as const),
-      sleep(PREFLIGHT_MS, 'late' as const),
-    ]);
-    if (outcome === true) return;
+    const ended = this.reading.then(() => 'ended' as const);
+    const outcome = await this.preflight.make(PREFLIGHT_MS, Promise.race([aborted, ended]));
+    if (outcome === 'seen') return;
     if (signal.aborted)
       throw new SkuaError({ code: 'cancelled', message: 'Starting the session was cancelled.', remedy: '' });
     throw this.failure ?? preflightSilent(PREFLIGHT_MS / 1000);
@@ -248,9 +255,10 @@ export class TraceSession {
     const { control, log } = this.deps;
     log('debug', `Lag: events read ${this.readLag.toString()}; spans sent ${this.sentLag.toString()}`);
     if (this.failure === undefined) {
-      await control.stop(this.options.name).catch((error: unknown) => {
-        log('warn', `lttng stop: ${toSkuaError(error).message}`);
-      });
+      if (!this.recordingEnded)
+        await control.stop(this.options.name).catch((error: unknown) => {
+          log('warn', `lttng stop: ${toSkuaError(error).message}`);
+        });
       await control.destroy(this.options.name).catch((error: unknown) => {
         log('warn', `lttng destroy: ${toSkuaError(error).message}`);
       });
@@ -258,18 +266,17 @@ export class TraceSession {
     }
     await this.clock.measure();
     await this.pipeline.finish('session-stopped');
-    await this.deps.sender.drained(60_000);
+    if (!(await this.deps.sender.drained(CLIENT_STALLED_MS))) this.giveUpClient();
     for (const exporter of this.exporters) await exporter.close();
-    await this.refreshLoss();
-    const summary = await this.summary();
+    const summary = await this.summary(await this.tellLoss(true));
     await this.close();
     return summary;
   }
 
   /** The client is gone: what is recorded goes to the export file, if there is one, and everything ends. */
-  async abandon(unsent: readonly Span[]): Promise<void> {
+  async abandon(unsent: number): Promise<void> {
     this.stopping = true;
-    if (unsent.length > 0) this.deps.log('warn', `${unsent.length} spans could not be sent.`);
+    if (unsent > 0) this.deps.log('warn', `${unsent} spans could not be sent.`);
     if (this.exporters.length > 0 && this.failure === undefined) {
       await this.deps.control.stop(this.options.name).catch(() => undefined);
       await this.deps.control.destroy(this.options.name).catch(() => undefined);
@@ -294,10 +301,7 @@ export class TraceSession {
         this.lastBatchMs = Date.now();
         if (batch.clockOffsetNs !== undefined && this.clock.setTraceOffset(batch.clockOffsetNs))
           void this.clock.measure();
-        this.pipeline.items(
-          this.preflight === undefined ? batch.items : this.withoutPreflight(batch.items),
-          this.lastBatchMs,
-        );
+        this.pipeline.items(this.preflight.filter(batch.items), this.lastBatchMs);
         const last = batch.items.at(-1);
         if (last?.kind === 'event') {
           this.lastEventNs = last.timestampNs;
@@ -315,21 +319,6 @@ export class TraceSession {
       this.sentLag.record(span.endNs, Date.now());
   }
 
-  private withoutPreflight(
-    items: Parameters<SpanPipeline['items']>[0],
-  ): Parameters<SpanPipeline['items']>[0] {
-    const id = this.preflight?.id;
-    if (id === undefined) return items;
-    return items.filter((item) => {
-      if (item.kind !== 'event') return true;
-      if (item.context['skua_trace_hi'] !== id.hi || item.context['skua_trace_lo'] !== id.lo) return true;
-      this.preflightEvents += 1;
-      // A write's exit shows that the context works; a syscall's entry, that recording does.
-      if (item.name.startsWith('syscall_entry_')) this.preflight?.seen();
-      return false;
-    });
-  }
-
   /** Waits for the end of the live stream, as long as events keep coming. */
   private async readToEnd(idleMs: number): Promise<void> {
     this.lastBatchMs = Date.now();
@@ -343,7 +332,9 @@ export class TraceSession {
       if (over()) return;
       if (Date.now() - this.lastBatchMs > idleMs) {
         this.deps.log('warn', 'The live stream did not end in time; what was not read by then is missing.');
-        this.notes.push('The end of the recording was not reached in time: the last events may be missing.');
+        this.notes.push(
+          'The end of the recording was not reached in time; the loss report has what is missing.',
+        );
         this.abort.abort();
         return;
       }
@@ -357,31 +348,62 @@ export class TraceSession {
     void this.sockets.tick(this.programPid, now);
   }
 
-  private async refreshLoss(): Promise<void> {
-    this.unreadable = (await unreadableCount()) - this.unreadableBase;
-    const loss = this.loss();
+  /** Ends the recording before it fills the disk. The program goes on, and all that was recorded is still delivered. */
+  private async guardDisk(): Promise<void> {
+    const over = (): boolean => this.recordingEnded || this.stopping;
+    if (over()) return;
+    const free = await diskNearlyFull(this.folder);
+    // Asked again: other calls may have come this far meanwhile.
+    if (free === undefined || over()) return;
+    this.recordingEnded = true;
+    const note = `Recording ended early: only ${Math.floor(free / 1024 / 1024)} MB are free below ${this.folder}. Free some, or trace fewer system calls; calls made since are in no count.`;
+    this.notes.push(note);
+    this.deps.log('warn', note);
+    await this.deps.control.stop(this.options.name).catch((error: unknown) => {
+      this.deps.log('warn', `lttng stop: ${toSkuaError(error).message}`);
+    });
+  }
+
+  private giveUpClient(): void {
+    const finals = this.deps.sender.discard();
+    this.notes.push(
+      `The client took nothing for ${CLIENT_STALLED_MS / 1000} s: ${finals} spans that waited for it were dropped.`,
+    );
+  }
+
+  /** Tells the client what is lost so far, if that has changed. `ended`: everything that can arrive has arrived. */
+  private async tellLoss(ended: boolean): Promise<LossReport> {
+    const { name } = this.options;
+    const [account, troubles, receiverFull] = await Promise.all([
+      ended ? readFinalAccount(name, ACCOUNT_PATIENCE_MS) : readAccount(name),
+      readTroubles(),
+      readUdpDrops(this.jaeger.port),
+    ]);
+    if (ended) this.notes.push(...accountNotes(account));
+    const { kernel, leftOut } = this.pipeline;
+    const loss = lossReport({
+      account,
+      troubles: {
+        unreadable: troubles.unreadable - this.troublesBase.unreadable,
+        refused: troubles.refused - this.troublesBase.refused,
+        missed: troubles.missed - this.troublesBase.missed,
+      },
+      counts: kernel.counts,
+      leftOut,
+      own: this.preflight,
+      dropped: this.deps.sender.dropped,
+      exported: this.exporters.reduce((sum, exporter) => sum + exporter.lost, 0),
+      rejected: this.rejected,
+      receiverFull,
+      ended,
+    });
     const text = JSON.stringify(loss);
-    if (text === this.lastLoss) return;
+    if (text !== this.lastLoss) this.deps.send({ t: 'loss', loss, lost: kernel.lostStretches.list });
     this.lastLoss = text;
-    this.deps.send({ t: 'loss', loss });
+    return loss;
   }
 
-  private loss(): LossReport {
-    const counts = this.pipeline.kernel.counts;
-    return {
-      ...NO_LOSS,
-      eventsDecoded: counts.events,
-      ringBuffer: counts.ringBuffer,
-      packetsMissing: counts.packetsMissing,
-      ssh: this.deps.sender.dropped,
-      export: this.exportLostBase + this.exporters.reduce((sum, exporter) => sum + exporter.lost, 0),
-      receiver: this.received,
-      kernelUnreadable: Math.max(0, this.unreadable),
-      unpaired: counts.unpaired,
-    };
-  }
-
-  private async summary(): Promise<SessionSummary> {
+  private async summary(loss: LossReport): Promise<SessionSummary> {
     const counts = this.pipeline.kernel.counts;
     const notes = [...this.notes];
     if (this.vdsoVisible) notes.push(vdsoNote(await clockSource()));
@@ -394,7 +416,7 @@ export class TraceSession {
     if (this.deps.resolver === undefined)
       notes.push('The helper skua-symbols is missing on the target: no source lines.');
     return {
-      loss: this.loss(),
+      loss,
       syscallSpans: counts.spans,
       userSpans: this.pipeline.user.reported,
       traces: this.pipeline.user.traceCount,
@@ -429,81 +451,11 @@ export class TraceSession {
   }
 }
 
-/** Clock sources that user space can read by itself (Linux's arch/x86 vdso clock modes). */
-const VDSO_CLOCK_SOURCES: ReadonlySet<string> = new Set(['tsc', 'kvm-clock', 'hyperv_clocksource_tsc_page']);
-
-/** Which library calls never enter the kernel on a host with this clock source. */
-export function vdsoNote(clockSource: string): string {
-  const remedy = 'Launch with "vdsoSyscalls" (--vdso-syscalls) to make them real ones.';
-  return VDSO_CLOCK_SOURCES.has(clockSource)
-    ? `gettimeofday, clock_gettime, time and getcpu are answered by the vDSO in user space and never enter the kernel, so they are not system calls here. ${remedy}`
-    : `time, getcpu and clock_gettime of coarse clocks are answered by the vDSO in user space and never enter the kernel, so they are not system calls here. gettimeofday and clock_gettime of other clocks are: the clock source of this host (${clockSource || 'unknown'}) cannot be read from user space. ${remedy}`;
-}
-
-async function clockSource(): Promise<string> {
-  const file = '/sys/devices/system/clocksource/clocksource0/current_clocksource';
-  return (await readFile(file, 'utf8').catch(() => '')).trim();
-}
-
-/** Points tracing clients at the receivers. What the user has set for sampling stays. */
-export function clientEnvironment(
-  jaegerPort: number,
-  otlpPort: number,
-  user: Readonly<Record<string, string | undefined>>,
-): Readonly<Record<string, string>> {
-  const defaults: Record<string, string> = {
-    JAEGER_SAMPLER_TYPE: 'const',
-    JAEGER_SAMPLER_PARAM: '1',
-    OTEL_BSP_SCHEDULE_DELAY: '200',
-  };
-  if (user['JAEGER_SAMPLER_TYPE'] !== undefined) {
-    delete defaults['JAEGER_SAMPLER_TYPE'];
-    delete defaults['JAEGER_SAMPLER_PARAM'];
-  }
-  if (user['OTEL_BSP_SCHEDULE_DELAY'] !== undefined) delete defaults['OTEL_BSP_SCHEDULE_DELAY'];
-  return {
-    ...defaults,
-    JAEGER_AGENT_HOST: '127.0.0.1',
-    JAEGER_AGENT_PORT: String(jaegerPort),
-    SKUA_JAEGER_AGENT: `127.0.0.1:${jaegerPort}`,
-    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${otlpPort}`,
-    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `http://127.0.0.1:${otlpPort}/v1/traces`,
-    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/protobuf',
-    OTEL_TRACES_EXPORTER: 'otlp',
-  };
-}
-
-/** Counters of the kernel module about what it could not read, summed. */
-async function unreadableCount(): Promise<number> {
-  const text = await readFile('/proc/skua/stats', 'utf8').catch(() => '');
-  return sumUnreadable(text);
-}
-
-export function sumUnreadable(stats: string): number {
-  let sum = 0;
-  for (const line of stats.split('\n')) {
-    const [name, value] = line.trim().split(/\s+/);
-    if (name !== undefined && /unreadable|faulted/.test(name)) sum += Number(value ?? 0);
-  }
-  return sum;
-}
-
-function relaydDied(said: string): SkuaError {
-  return new SkuaError({
-    code: 'relayd-failed',
-    message: 'The LTTng relay daemon ended in the middle of the session.',
-    remedy:
-      'What was recorded until then is shown. Check free disk space and memory on the target, then run again.',
-    detail: said,
-  });
-}
-
-function streamEnded(): SkuaError {
-  return new SkuaError({
-    code: 'live-stream-truncated',
-    message: 'The live stream of kernel events ended before the session did.',
-    remedy:
-      'Somebody destroyed the LTTng session, or its daemon ended. What was recorded until then is shown; run again.',
-  });
+/** What cannot be known because the kernel's account of the session is missing, or was still open. */
+function accountNotes(account: KernelAccount | undefined): readonly string[] {
+  if (account === undefined)
+    return [
+      'The kernel module keeps no account of this session: loss is counted only as far as LTTng tells.',
+    ];
+  return account.running ? ['The kernel had not ended the recording: calls made since are in no count.'] : [];
 }

@@ -108,7 +108,7 @@ describe('KernelSpans', () => {
       ['read 1-3 fd=3 count=100 ret=42', 'write 2-4 fd=4 count=5 ret=5'],
       ['skua.syscall.arg.fd', 'skua.syscall.arg.count', ATTR.syscallRet],
     );
-    expect(builder.counts).toMatchObject({ spans: 2, unpaired: 0, control: 0, unfinished: 0, events: 4 });
+    expect(builder.counts).toMatchObject({ spans: 2, entryLost: 0, control: 0, unfinished: 0, events: 4 });
   });
 
   it('makes ids, parent and process from the context', () => {
@@ -174,7 +174,7 @@ describe('KernelSpans', () => {
       ],
       ['getpid 2-3'],
     );
-    expect(builder.counts).toMatchObject({ control: 2, spans: 1, unpaired: 0 });
+    expect(builder.counts).toMatchObject({ control: 2, spans: 1, entryLost: 0, exitLost: 0 });
   });
 
   it('delivers a syscall that lost its exit as unfinished, and counts', () => {
@@ -189,7 +189,13 @@ describe('KernelSpans', () => {
       ['read 1-? unfinished=lost lost_events=4', 'write 4-5'],
       [ATTR.unfinished, ATTR.lostEvents],
     );
-    expect(builder.counts).toMatchObject({ unpaired: 2, ringBuffer: 4, spans: 2, unfinished: 1 });
+    expect(builder.counts).toMatchObject({
+      entryLost: 1,
+      exitLost: 1,
+      ringBuffer: 4,
+      spans: 2,
+      unfinished: 1,
+    });
   });
 
   it('marks only spans that were open on the CPU that lost events', () => {
@@ -234,7 +240,46 @@ describe('KernelSpans', () => {
       ['rt_sigreturn 1-1 unfinished=no-exit-event', 'getpid 2-3'],
       [ATTR.unfinished],
     );
-    expect(builder.counts.unpaired).toBe(0);
+    expect(builder.counts).toMatchObject({ entryLost: 0, exitLost: 0, unfinished: 1 });
+  });
+
+  it("never makes a span of Skua's own call, whichever of its events arrived", () => {
+    const control = { flags: 7, fields: { fd: 3 } };
+    const builder = check(
+      [
+        entry(1, 'write', 1, control),
+        exit(2, 'write', 1, 28, { flags: 7 }),
+        entry(3, 'write', 2, control), // Its exit is lost …
+        entry(4, 'getpid', 3),
+        exit(5, 'getpid', 3, 1),
+        exit(6, 'write', 4, 28, { flags: 7 }), // … and here the entry.
+      ],
+      ['getpid 4-5'],
+    );
+    expect(builder.counts).toMatchObject({ entryLost: 0, exitLost: 0, spans: 1, control: 2 });
+  });
+
+  it('tells apart which half of a call was lost', () => {
+    const builder = check(
+      [
+        entry(1, 'read', 1),
+        entry(2, 'getpid', 2), // The exit of 1 is lost.
+        exit(3, 'getpid', 2, 1),
+        exit(4, 'close', 3, 0), // The entry of 3 is lost; of 4, both.
+        entry(5, 'getppid', 5),
+        exit(6, 'getppid', 5, 1),
+      ],
+      ['read 1-? unfinished=lost', 'getpid 2-3', 'getppid 5-6'],
+      [ATTR.unfinished],
+    );
+    expect(builder.counts).toMatchObject({ spans: 3, unfinished: 1, exitLost: 1, entryLost: 1 });
+  });
+
+  it('counts the events that a span has no room for', () => {
+    const builder = new KernelSpans(() => undefined, true);
+    builder.item(entry(1, 'pause', 1));
+    for (let at = 2; at < 1005; at += 1) builder.item(event(at, 'sched_switch', { id: 1 }));
+    expect(builder.counts.spanEvents).toBe(3);
   });
 
   it("names calls that are newer than LTTng's tables by number, with their arguments", () => {

@@ -6,6 +6,7 @@ import { decodeEntry, decodeExitArguments, decodeOutcome, type DecodedArguments 
 import { namedWords, syscallEvent, type SyscallEvent } from '../syscalls/event';
 import { eventContext, hex64, spanIdOf, traceIdOf, type EventContext } from './context';
 import { Descriptors } from './descriptors';
+import { LostStretches } from './lostStretches';
 import type { KernelOutput } from './output';
 import { happensTo, subjectOf, switchedAway, timesOf, wakerAttributes, wakerOf } from './scheduling';
 import { ThreadStates } from './threadStates';
@@ -27,8 +28,12 @@ export interface KernelCounts {
   unfinished: number;
   /** Syscalls that wrote a context record: the tracing client's own. */
   control: number;
-  /** Entries without exit where one was due, and exits without entry. */
-  unpaired: number;
+  /** Exits whose entry was lost: system calls without a span. */
+  entryLost: number;
+  /** Of the unfinished spans, those whose exit was lost. */
+  exitLost: number;
+  /** Events left out of spans that have `MAX_EVENTS`. */
+  spanEvents: number;
   events: number;
   ringBuffer: number;
   packetsMissing: number;
@@ -68,11 +73,14 @@ export class KernelSpans {
   private lostUntilNs = -1n;
   private seenSpans = new Set<string>();
   readonly descriptors = new Descriptors();
+  readonly lostStretches = new LostStretches();
   readonly counts: KernelCounts = {
     spans: 0,
     unfinished: 0,
     control: 0,
-    unpaired: 0,
+    entryLost: 0,
+    exitLost: 0,
+    spanEvents: 0,
     events: 0,
     ringBuffer: 0,
     packetsMissing: 0,
@@ -93,10 +101,12 @@ export class KernelSpans {
         return;
       case 'lost':
         this.counts.ringBuffer += item.count;
+        this.lostStretches.add(item.beginNs, item.endNs, item.count);
         this.loss(item);
         return;
       case 'lost-packets':
         this.counts.packetsMissing += item.count;
+        this.lostStretches.add(item.beginNs, item.endNs, 0);
         this.loss(item);
         return;
     }
@@ -134,10 +144,9 @@ export class KernelSpans {
 
   private entry(event: CtfEvent, context: EventContext, syscall: SyscallEvent): void {
     const lost = this.openIn(context.tid);
-    if (lost !== undefined) {
-      this.counts.unpaired += 1;
-      this.unfinished(lost, 'lost');
-    }
+    if (lost !== undefined) this.unfinished(lost, 'lost');
+    // Skua's own call: it says so at its entry, so that it is nobody's span even when its exit is lost.
+    if ((context.flags & SKUA.FLAG_CONTROL) !== 0) return;
     this.seen(event, context);
     const decoded = decodeEntry(
       syscall.name,
@@ -188,7 +197,7 @@ export class KernelSpans {
     if (control) this.counts.control += 1;
     if (open === undefined) {
       // The write that arms a thread has an exit only, with id 0 and the control flag. Anything else lost its entry.
-      if (!control) this.counts.unpaired += 1;
+      if (!control) this.counts.entryLost += 1;
       return;
     }
     this.close(open);
@@ -240,7 +249,7 @@ export class KernelSpans {
     const other = subject === 'own' ? open : subject && this.openIn(subject.tid);
     const own = subject === 'own' || (other !== undefined && other === open) ? about : record;
     if (open !== undefined) {
-      addEvent(open, own);
+      this.addEvent(open, own);
       switchedAway(event, context, open.states);
     } else if (!control) {
       // Also when the syscall's entry was lost: the event then still belongs to the user span.
@@ -248,9 +257,18 @@ export class KernelSpans {
     }
     if (other !== undefined) {
       happensTo(event, waker, other.states);
-      if (other !== open) addEvent(other, about);
+      if (other !== open) this.addEvent(other, about);
     }
     if (event.name === 'sched_process_exit') this.threadEnded(event, context);
+  }
+
+  private addEvent(open: OpenSyscall, event: SpanEvent): void {
+    if (open.events.length < MAX_EVENTS) {
+      open.events.push(event);
+      return;
+    }
+    open.dropped += 1;
+    this.counts.spanEvents += 1;
   }
 
   private openIn(tid: number): OpenSyscall | undefined {
@@ -307,6 +325,7 @@ export class KernelSpans {
     this.close(open);
     this.counts.spans += 1;
     this.counts.unfinished += 1;
+    if (reason === 'lost') this.counts.exitLost += 1;
     this.emitSpan(open, this.span(open, endNs, { [ATTR.unfinished]: reason }, { code: 'unset' }), true);
   }
 
@@ -317,7 +336,6 @@ export class KernelSpans {
 
   private evictOldest(): void {
     for (const open of this.open.values()) {
-      this.counts.unpaired += 1;
       this.unfinished(open, 'lost');
       return;
     }
@@ -363,9 +381,4 @@ export class KernelSpans {
       links: times?.links ?? [],
     };
   }
-}
-
-function addEvent(open: OpenSyscall, event: SpanEvent): void {
-  if (open.events.length < MAX_EVENTS) open.events.push(event);
-  else open.dropped += 1;
 }

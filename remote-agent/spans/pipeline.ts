@@ -47,6 +47,14 @@ export class SpanPipeline {
     }, scheduling);
   }
 
+  /** Events and stacks that were left out because of a limit. */
+  get leftOut(): { readonly spanEvents: number; readonly stacks: number } {
+    return {
+      spanEvents: this.kernel.counts.spanEvents + this.user.eventsDropped,
+      stacks: this.lines.skipped,
+    };
+  }
+
   items(items: readonly CtfItem[], nowMs: number): void {
     this.nowMs = nowMs;
     for (const item of items) {

@@ -42,6 +42,8 @@ export class UserSpans {
   private readonly entries = new Map<string, Entry>();
   private readonly touched = new Set<Entry>();
   reported = 0;
+  /** Kernel events left out of spans that have `MAX_EVENTS`. */
+  eventsDropped = 0;
   private readonly traces = new Set<string>();
 
   constructor(
@@ -76,7 +78,10 @@ export class UserSpans {
     if (entry.firstNs === 0n || sign.timeNs < entry.firstNs) entry.firstNs = sign.timeNs;
     if (sign.event !== undefined) {
       if (entry.events.length < MAX_EVENTS) entry.events.push(sign.event);
-      else entry.dropped += 1;
+      else {
+        entry.dropped += 1;
+        this.eventsDropped += 1;
+      }
     }
     this.touch(entry);
   }

@@ -139,6 +139,7 @@ function buildProgram(start: Start): Command {
     .option('--syscall <names>', 'only these system calls, by comma (default: all)', list)
     .option('--buffer-bytes <bytes>', 'size of a kernel sub-buffer', positive)
     .option('--buffers <count>', 'sub-buffers per CPU', positive)
+    .option('--max-spans <count>', 'most spans held; further ones are counted as lost', positive)
     .option('--no-fold', 'print identical siblings one by one')
     .option('--no-events', 'do not print tracepoints')
     .option('--traces <count>', 'print at most this many traces', positive, 20)

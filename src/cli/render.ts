@@ -1,8 +1,9 @@
 import { ATTR, type AttributeValue, type Span, type SpanEvent } from '../../common/model/span';
-import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
+import type { LossReport } from '../../common/model/loss';
 import { wakerText, waitingOf, type WakerIdentity } from '../../common/model/waiting';
 import type { ExitStatus, SessionSummary } from '../../common/protocol/agent';
 import { formatCount, formatDuration, plural } from '../../common/view/format';
+import { balanceText, causesIn, lossCount, missingText } from '../../common/view/loss';
 import type { Style } from './style';
 import { duration, foldSiblings, waitsOf, type FoldedNode, type TraceTree, type TreeNode } from './tree';
 
@@ -74,24 +75,18 @@ export function renderOutcome(
   return lines;
 }
 
-/** One line about loss: `lost: nothing`, or each cause with its count. Pure. */
-export function renderLoss(loss: LossReport, style: Style): string {
-  const causes: readonly (readonly [keyof LossReport, string])[] = [
-    ['ringBuffer', 'in the kernel buffers (make them larger: --buffers)'],
-    ['packetsMissing', 'packets missing from the stream'],
-    ['agentQueue', "in the agent's queue"],
-    ['ssh', 'on the way over SSH'],
-    ['store', 'beyond the limit of spans held'],
-    ['export', 'not exported'],
-    ['receiver', "malformed reports of the program's client"],
-    ['kernelUnreadable', 'contexts or stacks the kernel could not read'],
-    ['unpaired', 'system calls without entry or exit'],
+/** What was lost: `lost: nothing`, or a line for each cause with its count and what helps; then the balance of system calls. Pure. */
+export function renderLoss(loss: LossReport, style: Style): readonly string[] {
+  const causes = causesIn(loss);
+  const balance = balanceText(loss);
+  const account = balance === undefined ? [] : [style.dim(balance)];
+  if (causes.length === 0) return [style.green('lost: nothing'), ...account];
+  const missing = missingText(loss);
+  return [
+    style.yellow(missing === '' ? 'lost: nothing, but not all is complete' : `lost: ${missing}`),
+    ...causes.map((cause) => `  ${lossCount(loss, cause)} ${cause.text}. ${style.dim(cause.remedy)}`),
+    ...account,
   ];
-  if (totalLost({ ...NO_LOSS, ...loss }) === 0) return style.green('lost: nothing');
-  const parts = causes
-    .filter(([name]) => loss[name] > 0)
-    .map(([name, text]) => `${formatCount(loss[name])} ${text}`);
-  return style.yellow(`lost: ${parts.join('; ')}`);
 }
 
 interface Context extends RenderOptions {

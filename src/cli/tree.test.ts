@@ -233,9 +233,16 @@ describe('buildTrees', () => {
 
 describe('renderLoss', () => {
   it('says that nothing was lost, or what was and where', () => {
-    expect(renderLoss({ ...NO_LOSS, eventsDecoded: 5 }, PLAIN)).toBe('lost: nothing');
-    expect(renderLoss({ ...NO_LOSS, ringBuffer: 1200, ssh: 3 }, PLAIN)).toBe(
-      'lost: 1,200 in the kernel buffers (make them larger: --buffers); 3 on the way over SSH',
-    );
+    expect(renderLoss({ ...NO_LOSS, eventsDecoded: 5 }, PLAIN)).toEqual(['lost: nothing']);
+    const loss = { ...NO_LOSS, issued: 700, bothLost: 600, exitLost: 2, ringBuffer: 1200, ssh: 3 };
+    expect(renderLoss(loss, PLAIN).map((line) => line.replace(/\. .*/, ''))).toEqual([
+      'lost: 1,200 events, 600 system calls, 3 spans',
+      '  1,200 events lost in full kernel buffers',
+      '  600 system calls without a span: entry and exit lost',
+      '  2 system calls without an end: exit lost',
+      '  3 spans of system calls dropped: the connection was too slow',
+      '700 system calls made inside spans, 97 delivered',
+    ]);
+    expect(renderLoss({ ...NO_LOSS, exitLost: 1 }, PLAIN)[0]).toBe('lost: nothing, but not all is complete');
   });
 });

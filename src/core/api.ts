@@ -3,7 +3,7 @@
  */
 import type { Disposable } from '../../common/base/disposable';
 import type { SkuaError } from '../../common/base/errors';
-import type { LossReport } from '../../common/model/loss';
+import type { LossReport, LostStretch } from '../../common/model/loss';
 import type { Span } from '../../common/model/span';
 import type {
   ExitStatus,
@@ -83,9 +83,11 @@ export interface RunInfo {
 
 /** Everything a run tells while it goes on. Handlers must not throw. */
 export interface RunEvents {
-  spans(spans: readonly Span[]): void;
+  /** `provisional`: places in `spans` of those that will come again; every other span is final, and comes once as such. */
+  spans(spans: readonly Span[], provisional: readonly number[]): void;
   output(stream: 'stdout' | 'stderr', data: Uint8Array): void;
-  loss(loss: LossReport): void;
+  /** `lost`: where in time events were lost in the kernel's buffers. */
+  loss(loss: LossReport, lost: readonly LostStretch[]): void;
   exited(status: ExitStatus): void;
   /** The session ended before the program did; what was recorded stays. */
   failed(error: SkuaError): void;
@@ -120,6 +122,7 @@ export const DEFAULT_SESSION: Omit<SessionOptions, 'name'> = {
   subbufferBytes: 256 * 1024,
   subbuffers: 8,
   liveTimerUs: 20_000,
+  queueBytes: 32 * 1024 * 1024,
 };
 
 /**

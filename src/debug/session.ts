@@ -9,9 +9,8 @@ import {
 } from '@vscode/debugadapter';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { toSkuaError, type SkuaError } from '../../common/base/errors';
-import { totalLost } from '../../common/model/loss';
-import { formatCount, plural } from '../../common/view/format';
-import { describeLosses } from '../../common/view/losses';
+import { plural } from '../../common/view/format';
+import { causesIn, lossCount, missingText } from '../../common/view/loss';
 import type { RunInfo } from '../core/api';
 import type { LiveRun, RunListener, RunOutcome } from '../runs/liveRun';
 import { formatTarget } from '../core/target-spec';
@@ -106,8 +105,10 @@ export class SkuaDebugSession extends DebugSession {
     this.note(
       `${run.title} ${end}. ${plural(summary.traces, 'trace')}, ${plural(summary.userSpans, 'span')}, ${plural(summary.syscallSpans, 'system call')}.`,
     );
-    const lost = totalLost(run.loss);
-    if (lost > 0) this.note(`${formatCount(lost)} lost. ${describeLosses(run.loss)}.`, 'stderr');
+    const missing = missingText(run.loss);
+    if (missing !== '') this.note(`Lost: ${missing}`, 'stderr');
+    for (const cause of causesIn(run.loss))
+      this.note(`  ${lossCount(run.loss, cause)} ${cause.text}. ${cause.remedy}`, 'stderr');
     for (const line of summary.notes) this.note(line);
   }
 

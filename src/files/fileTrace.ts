@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 import { toSkuaError } from '../../common/base/errors';
 import type { TraceMeta } from '../../common/file/trace-meta';
-import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
-import { formatCount, plural } from '../../common/view/format';
+import { NO_LOSS, withStore, type LossReport } from '../../common/model/loss';
+import { plural } from '../../common/view/format';
+import { missingText } from '../../common/view/loss';
 import type { RunState } from '../../common/view/protocol';
 import { SpanStore } from '../../common/view/store';
 import type { SourceMap } from '../core/api';
@@ -12,6 +13,7 @@ import { titleOf } from './names';
 
 /** A trace read from a file. A file that cannot be read is a model too: empty, in the state `failed`, with the error. */
 export class FileTrace implements TraceModel {
+  readonly lost: TraceModel['lost'] = [];
   readonly onDidChange: TraceModel['onDidChange'] = () => new vscode.Disposable(() => undefined);
 
   private constructor(
@@ -38,13 +40,13 @@ export class FileTrace implements TraceModel {
     try {
       const { meta, spans } = decodeTrace(await vscode.workspace.fs.readFile(file), name);
       store.upsert(spans);
-      const loss: LossReport = { ...meta.loss, store: meta.loss.store + store.refused };
-      const lost = totalLost(loss);
+      const loss: LossReport = withStore(meta.loss, store.received);
+      const lost = missingText(loss);
       const text = [
         ...(meta.host === undefined ? [] : [meta.host]),
         plural(store.traceCount, 'trace'),
         plural(store.spanCount, 'span'),
-        ...(lost > 0 ? [`${formatCount(lost)} lost`] : []),
+        ...(lost === '' ? [] : [`lost: ${lost}`]),
       ].join(', ');
       return new FileTrace(file, titleOf(name), store, { kind: 'ended', text }, loss, meta);
     } catch (thrown) {

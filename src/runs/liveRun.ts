@@ -2,9 +2,10 @@ import * as vscode from 'vscode';
 import { SkuaError, toSkuaError } from '../../common/base/errors';
 import { nsFromMicros } from '../../common/base/time';
 import type { TraceMeta } from '../../common/file/trace-meta';
-import { NO_LOSS, totalLost, type LossReport } from '../../common/model/loss';
+import { NO_LOSS, settled, withStore, type LossReport, type LostStretch } from '../../common/model/loss';
 import type { ExitStatus, SessionSummary } from '../../common/protocol/agent';
 import { plural } from '../../common/view/format';
+import { missingText } from '../../common/view/loss';
 import type { RunState } from '../../common/view/protocol';
 import { SpanStore } from '../../common/view/store';
 import type { CoreContext, RunEvents, RunInfo, SourceMap, TraceRun } from '../core/api';
@@ -45,6 +46,7 @@ export class LiveRun implements TraceModel, vscode.Disposable {
   private readonly abort = new AbortController();
   private run: TraceRun | undefined;
   private reported: LossReport = NO_LOSS;
+  private stretches: readonly LostStretch[] = [];
   private current: RunState = { kind: 'preparing', text: 'Starting' };
   private savedAs: vscode.Uri | undefined;
   private killed = false;
@@ -73,7 +75,12 @@ export class LiveRun implements TraceModel, vscode.Disposable {
   }
 
   get loss(): LossReport {
-    return { ...this.reported, store: this.reported.store + this.store.refused };
+    return (this.over ? settled : withStore)(this.reported, this.store.received);
+  }
+
+  /** Where in time events were lost. */
+  get lost(): readonly LostStretch[] {
+    return this.stretches;
   }
 
   get sourceMap(): SourceMap {
@@ -183,13 +190,14 @@ export class LiveRun implements TraceModel, vscode.Disposable {
 
   private events(listener: RunListener): RunEvents {
     return {
-      spans: (spans) => {
-        this.store.upsert(spans);
+      spans: (spans, provisional) => {
+        this.store.upsert(spans, provisional);
         this.changes.fire('spans');
       },
       output: (stream, data) => listener.output(stream, data),
-      loss: (loss) => {
+      loss: (loss, lost) => {
         this.reported = loss;
+        this.stretches = lost;
         this.changes.fire('loss');
       },
       exited: (status) => {
@@ -215,13 +223,13 @@ export class LiveRun implements TraceModel, vscode.Disposable {
     const { exit, summary } = this.outcome ?? {};
     if (summary === undefined) return '';
     const end = exit?.signal ? `ended by ${exit.signal}` : `exit code ${exit?.code ?? '?'}`;
-    const lost = totalLost(this.loss);
+    const lost = missingText(settled(this.reported, this.store.received));
     return [
       end,
       plural(summary.traces, 'trace'),
       plural(summary.userSpans, 'span'),
       plural(summary.syscallSpans, 'system call'),
-      ...(lost > 0 ? [`${lost} lost`] : []),
+      ...(lost === '' ? [] : [`lost: ${lost}`]),
     ].join(', ');
   }
 

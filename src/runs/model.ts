@@ -1,6 +1,6 @@
 import type * as vscode from 'vscode';
 import type { TraceMeta } from '../../common/file/trace-meta';
-import type { LossReport } from '../../common/model/loss';
+import type { LossReport, LostStretch } from '../../common/model/loss';
 import type { SpanStore } from '../../common/view/store';
 import type { RunState } from '../../common/view/protocol';
 import type { SourceMap } from '../core/api';
@@ -12,6 +12,8 @@ export interface TraceModel {
   readonly store: SpanStore;
   readonly state: RunState;
   readonly loss: LossReport;
+  /** Where in time events were lost in the kernel's buffers; empty when nobody told. */
+  readonly lost: readonly LostStretch[];
   /** Recorded path prefixes → local folders: of the launch configuration, then of the run. */
   readonly sourceMap: SourceMap;
   /** What is saved beside the spans. */

@@ -122,7 +122,7 @@ export class TimelinePanel implements vscode.Disposable {
 
   private update(): void {
     this.host.setState(this.model.state);
-    this.host.setLoss(this.model.loss);
+    this.host.setLoss(this.model.loss, this.model.lost);
   }
 
   private openSource(

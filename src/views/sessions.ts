@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import { totalLost } from '../../common/model/loss';
-import { formatCount, plural } from '../../common/view/format';
+import { plural } from '../../common/view/format';
+import { missingText } from '../../common/view/loss';
 import { COMMANDS } from '../commands';
 import { formatTarget } from '../core/target-spec';
 import type { LiveRun } from '../runs/liveRun';
@@ -58,20 +58,20 @@ export class SessionsView implements vscode.TreeDataProvider<LiveRun>, vscode.Di
       this.status.hide();
       return;
     }
-    const lost = totalLost(shown.loss);
+    const lost = missingText(shown.loss);
     const icon = { preparing: 'sync~spin', running: 'pulse', ended: 'check', failed: 'error' }[
       shown.state.kind
     ];
     this.status.text = `$(${icon}) ${running.length > 1 ? `${running.length} runs` : shown.title} · ${counts(shown)}`;
     this.status.tooltip = `Skua: ${shown.state.text}`;
     this.status.backgroundColor =
-      lost > 0 ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+      lost !== '' ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
     this.status.show();
   }
 }
 
 function counts(run: LiveRun): string {
   if (run.state.kind === 'preparing') return run.state.text;
-  const lost = totalLost(run.loss);
-  return `${plural(run.store.spanCount, 'span')}${lost > 0 ? ` · ${formatCount(lost)} lost` : ''}`;
+  const lost = missingText(run.loss);
+  return `${plural(run.store.spanCount, 'span')}${lost === '' ? '' : ` · lost: ${lost}`}`;
 }

@@ -25,19 +25,24 @@ afterEach(async () => {
 interface Received extends AgentEvents {
   readonly names: string[];
   readonly spanList: Span[];
+  /** Of each message, the places of provisional spans. */
+  readonly provisional: (readonly number[])[];
 }
 
 function receiver(): Received {
   const names: string[] = [];
   const spanList: Span[] = [];
+  const places: (readonly number[])[] = [];
   return {
     names,
     spanList,
-    spans: (spans) => {
+    provisional: places,
+    spans: (spans, provisional) => {
       spanList.push(...spans);
+      places.push(provisional);
     },
     output: (stream, data) => names.push(`${stream} ${Buffer.from(data).toString()}`),
-    loss: (loss) => names.push(`loss ${String(loss.ringBuffer)}`),
+    loss: (loss, lost) => names.push(`loss ${String(loss.ringBuffer)} in ${String(lost.length)}`),
     exited: (status) => names.push(`exited ${String(status.code)}`),
     failed: (error) => names.push(`failed ${error.code}`),
   };
@@ -96,7 +101,7 @@ describe('AgentConnection', () => {
       methods: { launch: { pid: 42 } },
       after: {
         launch: [
-          { t: 'spans', spans: [span(1)] },
+          { t: 'spans', spans: [span(1)], provisional: [] },
           { t: 'log', level: 'warn', message: 'careful' },
           { t: 'exited', status: { code: 3, signal: null } },
         ],
@@ -138,26 +143,27 @@ describe('AgentConnection', () => {
   it('keeps everything received when the connection is cut, and fails what is pending', async () => {
     const after = {
       startSession: [
-        { t: 'spans', spans: [span(1), span(2)] },
-        { t: 'loss', loss: { ringBuffer: 5 } },
+        { t: 'spans', spans: [span(1), span(2)], provisional: [1] },
+        { t: 'loss', loss: { ringBuffer: 5 }, lost: [{ startNs: 1, endNs: 2, events: 5 }] },
       ],
     };
     const { agent, server, events } = await start({ methods: { stopSession: 'never' }, after });
     const connection = await agent;
     await connection.request('startSession', {} as never);
     const stopping = failure(connection.request('stopSession', {}));
-    await expect.poll(() => events.names).toEqual(['loss 5']);
+    await expect.poll(() => events.names).toEqual(['loss 5 in 1']);
     server.cut();
     expect((await stopping).code).toBe('connection-lost');
     expect((await connection.closed)?.code).toBe('connection-lost');
     expect(events.spanList.map((each) => each.name)).toEqual(['span 1', 'span 2']);
+    expect(events.provisional).toEqual([[1]]);
     expect((await failure(connection.request('doctor', {}))).code).toBe('connection-lost');
   });
 
   it('credits span bytes as they are consumed', async () => {
     const repeat = 3000;
     const { agent, events } = await start({
-      after: { startSession: [{ t: 'spans', spans: [span(1)], repeat }] },
+      after: { startSession: [{ t: 'spans', spans: [span(1)], provisional: [], repeat }] },
     });
     const connection = await agent;
     await connection.request('startSession', {} as never);

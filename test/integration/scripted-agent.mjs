@@ -46,7 +46,7 @@ function handle(message) {
   const reply =
     method === 'hello'
       ? {
-          protocol: scenario.protocol ?? 1,
+          protocol: scenario.protocol ?? 2,
           agentVersion: '0',
           hostname: 'scripted',
           kernelRelease: '6',

@@ -302,8 +302,10 @@ describe('the timeline', () => {
 
   it('shows what was lost, and where', async () => {
     await open('data=demo&traces=4&lost=1');
-    await page.getByRole('button', { name: /17.*lost/ }).click();
-    await expect.poll(() => page.locator('.losses-view').innerText()).toContain('Kernel buffers were full');
+    await page.getByRole('button', { name: /lost: 14 events, 3 spans/ }).click();
+    await expect
+      .poll(() => page.locator('.losses-view').innerText())
+      .toContain('events lost in full kernel buffers');
   });
 
   it('works in 420 pixels', async () => {

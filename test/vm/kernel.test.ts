@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SKUA } from '../../common/model/abi';
+import { parseAccount } from '../../common/model/kernelAccount';
 import { bytes, integer, parseTrace, text, type TraceEvent } from './babeltrace';
 import { openGuest, quote, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
@@ -192,6 +193,35 @@ describe('a Skua session', () => {
       control.map((e) => integer(e.context, 'skua_syscall') === 0n).filter((first) => first),
     ).toHaveLength(2);
     expect(control).toHaveLength(8);
+  });
+
+  it('keeps an account of what it was offered, which stays when it is gone', async () => {
+    const runs = [
+      ['1M', './nested'],
+      ['4K', './workload 1000 armed'],
+    ] as const;
+    for (const [subbuffer, program] of runs) {
+      const session = `skua-account-${subbuffer.toLowerCase()}`;
+      const { events } = await record(session, program, `-b ${subbuffer}`);
+      const account = parseAccount(await guest.must('cat /proc/skua/sessions'), session);
+      if (account === undefined) throw new Error('no account');
+      expect(account.running).toBe(false);
+      expect(events.length + account.lost).toBe(account.events);
+      if (subbuffer === '4K') {
+        expect(account.lost).toBeGreaterThan(0);
+        continue;
+      }
+      expect(account.lost).toBe(0);
+      expect(events.filter(isEntry)).toHaveLength(account.entries);
+      const exits = events.filter((e) => isExit(e) && integer(e.context, 'skua_syscall') !== 0n);
+      expect(exits).toHaveLength(account.exits);
+      // Skua's own calls say so at both ends, so that either of them will do.
+      const control = (list: readonly TraceEvent[]): readonly string[] =>
+        list.filter((e) => (flags(e) & FLAG.control) !== 0n).map((e) => ids(e));
+      expect(control(events.filter(isEntry))).toEqual(control(exits));
+      expect(control(exits)).toHaveLength(account.control);
+      expect(account.control).toBe(6);
+    }
   });
 
   it('tells why a thread waited: switched away, woken by somebody, switched to', async () => {

@@ -5,8 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type { SkuaError } from '../../common/base/errors';
 import { toSkuaError } from '../../common/base/errors';
-import type { LossReport } from '../../common/model/loss';
-import { NO_LOSS } from '../../common/model/loss';
+import { NO_LOSS, settled, type LossReport, type Received } from '../../common/model/loss';
 import type { Span } from '../../common/model/span';
 import type { ExitStatus, SessionSummary } from '../../common/protocol/agent';
 import type { CoreContext, RunOptions, TargetSpec, TraceRun } from '../../src/core/api';
@@ -74,8 +73,9 @@ export interface Traced {
   readonly stderr: string;
   readonly exit?: ExitStatus;
   readonly summary?: SessionSummary;
-  /** The last report while it ran. */
+  /** The last report, settled with what arrived here. */
   readonly loss: LossReport;
+  readonly received: Received;
   readonly error?: SkuaError;
 }
 
@@ -84,11 +84,16 @@ export async function trace(
   options: Omit<RunOptions, 'target' | 'session'> & Partial<Pick<RunOptions, 'target' | 'session'>>,
   during: (
     run: TraceRun,
-    soFar: { readonly spans: () => readonly Span[]; readonly stdout: () => string },
+    soFar: {
+      readonly spans: () => readonly Span[];
+      readonly stdout: () => string;
+      readonly loss: () => LossReport;
+    },
   ) => void | Promise<void> = () => undefined,
   context: CoreContext = vmContext(),
+  maxSpans?: number,
 ): Promise<Traced> {
-  const collector = new SpanCollector();
+  const collector = new SpanCollector(maxSpans);
   const out: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
   const text = (stream: 'stdout' | 'stderr'): string => Buffer.concat(out[stream]).toString('utf8');
   let loss: LossReport = NO_LOSS;
@@ -97,8 +102,8 @@ export async function trace(
       const run = await startRun(
         { target: SANDBOX, session: {}, ...options },
         {
-          spans: (spans) => {
-            collector.add(spans);
+          spans: (spans, provisional) => {
+            collector.add(spans, provisional);
           },
           output: (stream, data) => out[stream].push(Buffer.from(data)),
           loss: (report) => {
@@ -109,13 +114,15 @@ export async function trace(
         },
         context,
       );
-      await during(run, { spans: () => collector.spans(), stdout: () => text('stdout') });
+      await during(run, { spans: () => collector.spans(), stdout: () => text('stdout'), loss: () => loss });
       return await run.done;
     } catch (error) {
       return { error: toSkuaError(error) };
     }
   })();
-  return { spans: collector.spans(), stdout: text('stdout'), stderr: text('stderr'), loss, ...outcome };
+  const { received } = collector;
+  const printed = { stdout: text('stdout'), stderr: text('stderr') };
+  return { spans: collector.spans(), ...printed, loss: settled(loss, received), received, ...outcome };
 }
 
 /** A launch of a program that was built here and is uploaded alone. */

@@ -125,8 +125,7 @@ function beginStore(data: string): void {
     host.receive(message);
   };
   host.setState(STATES[option('state', data === 'live' ? 'running' : 'ended')] as RunState);
-  if (option('lost', '') !== '')
-    host.setLoss({ ...NO_LOSS, eventsDecoded: 120_211, ringBuffer: 14, agentQueue: 3 });
+  if (option('lost', '') !== '') host.setLoss({ ...NO_LOSS, eventsDecoded: 120_211, ringBuffer: 14, ssh: 3 });
   Object.assign((window as unknown as { skuaDev: object }).skuaDev, {
     upsert: (spans: readonly Span[]) => store.upsert(spans),
     setState: (state: RunState) => {

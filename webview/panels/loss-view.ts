@@ -1,7 +1,7 @@
 /** What was lost, by cause, and what to do about it. */
-import { totalLost, type LossReport } from '../../common/model/loss';
+import type { LossReport } from '../../common/model/loss';
 import { formatCount } from '../../common/view/format';
-import { LOSS_CAUSES } from '../../common/view/losses';
+import { balanceText, causesIn, missingText } from '../../common/view/loss';
 import { el } from './dom';
 
 export interface LossView {
@@ -12,22 +12,23 @@ export interface LossView {
 export function createLossView(): LossView {
   const element = el('div', { class: 'losses-view' });
   const set = (loss: LossReport) => {
-    const rows = LOSS_CAUSES.filter(([key]) => loss[key] > 0);
-    if (rows.length === 0) {
-      element.replaceChildren(
-        el(
-          'p',
-          { class: 'quiet' },
-          `Nothing was lost. ${formatCount(loss.eventsDecoded)} kernel events were decoded.`,
-        ),
-      );
+    const causes = causesIn(loss);
+    const missing = missingText(loss);
+    const balance = balanceText(loss);
+    const facts = [
+      `${formatCount(loss.eventsDecoded)} kernel events were decoded.`,
+      ...(balance === undefined ? [] : [`${balance}.`]),
+    ].join(' ');
+    if (causes.length === 0) {
+      element.replaceChildren(el('p', { class: 'quiet' }, `Nothing was lost. ${facts}`));
       return;
     }
     element.replaceChildren(
       el(
         'p',
         {},
-        `${formatCount(totalLost(loss))} lost, ${formatCount(loss.eventsDecoded)} kernel events decoded. Spans that were open meanwhile are hatched.`,
+        `${missing === '' ? 'Nothing is missing, but not all is complete.' : `Lost: ${missing}.`} ${facts} ` +
+          'Stretches of time in which events were lost are hatched.',
       ),
       el(
         'table',
@@ -46,12 +47,12 @@ export function createLossView(): LossView {
         el(
           'tbody',
           {},
-          ...rows.map(([key, cause, remedy]) =>
+          ...causes.map(({ key, unit, text, remedy }) =>
             el(
               'tr',
               {},
               el('td', { class: 'number' }, formatCount(loss[key])),
-              el('td', {}, cause),
+              el('td', {}, `${loss[key] === 1 ? unit : `${unit}s`} ${text}`),
               el('td', {}, remedy),
             ),
           ),

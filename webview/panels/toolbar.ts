@@ -1,6 +1,6 @@
 /** The line above the timeline: what is running, search, zoom, losses. */
-import { totalLost, type LossReport } from '../../common/model/loss';
-import { formatCount, plural } from '../../common/view/format';
+import type { LossReport } from '../../common/model/loss';
+import { causesIn, missingText } from '../../common/view/loss';
 import type { RunState } from '../../common/view/protocol';
 import { badge, button, dropdown, textField, type Button, type TextField } from '../controls';
 import { el } from './dom';
@@ -179,10 +179,10 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
       matches.classList.toggle('problem', status.problem !== undefined);
     },
     setLoss(loss) {
-      const lost = totalLost(loss);
-      losses.hidden = lost === 0;
-      losses.replaceChildren(badge(formatCount(lost)), ' lost');
-      losses.title = `${plural(lost, 'event or span', 'events or spans')} lost. Show where.`;
+      const missing = missingText(loss);
+      losses.hidden = causesIn(loss).length === 0;
+      losses.replaceChildren(badge('!'), missing === '' ? ' not complete' : ` lost: ${missing}`);
+      losses.title = 'Show what was lost, and why.';
     },
     focusSearch() {
       search.focus();

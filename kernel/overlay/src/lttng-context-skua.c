@@ -177,9 +177,35 @@ int skua_channel_created(struct lttng_kernel_channel_buffer *chan)
 	return append_fields(&chan->priv->ctx, stack_fields, ARRAY_SIZE(stack_fields));
 }
 
+/* Of a session that runs, and so has all its channels, or that is about to be destroyed. */
+static void session_lost(const void *opaque, struct skua_lost *lost)
+{
+	const struct lttng_kernel_session *session = opaque;
+	const struct lttng_kernel_channel_buffer_private *chan;
+	int cpu;
+
+	memset(lost, 0, sizeof(*lost));
+	list_for_each_entry(chan, &session->priv->chan, node) {
+		const struct lttng_kernel_ring_buffer_config *config;
+
+		if (chan->channel_type == METADATA_CHANNEL)
+			continue;
+		config = &chan->rb_chan->backend.config;
+		for_each_possible_cpu(cpu) {
+			struct lttng_kernel_ring_buffer *buf = per_cpu_ptr(chan->rb_chan->backend.buf, cpu);
+
+			lost->full += v_read(config, &buf->records_lost_full);
+			lost->wrap += v_read(config, &buf->records_lost_wrap);
+			lost->big += v_read(config, &buf->records_lost_big);
+		}
+	}
+}
+
+static const struct skua_recorder recorder = { .lost = session_lost };
+
 int skua_session_started(struct lttng_kernel_session *session)
 {
-	return skua_session_start(&session->skua_generation);
+	return skua_session_start(&session->skua_generation, session->priv->name, session, &recorder);
 }
 
 void skua_session_stopped(struct lttng_kernel_session *session)

@@ -1,10 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { basename, relative, resolve } from 'node:path';
 import { SkuaError, toSkuaError } from '../../../common/base/errors';
 import type { TraceMeta } from '../../../common/file/trace-meta';
 import { writeTrace } from '../../../common/file/skua-file';
-import { NO_LOSS, type LossReport } from '../../../common/model/loss';
+import { NO_LOSS, settled, type LossReport } from '../../../common/model/loss';
 import type { ExitStatus, SessionSummary } from '../../../common/protocol/agent';
 import { ns } from '../../../common/base/time';
 import type { CoreContext, RunOptions, SourceMap, TargetSpec, TraceRun } from '../../core/api';
@@ -14,6 +13,7 @@ import { startRun } from '../../core/session/run';
 import { targetName } from '../../core/session/target';
 import { EXIT } from '../exit-codes';
 import { toJson, traceJson } from '../json';
+import { writeWhole } from '../write-whole';
 import { renderLoss, renderOutcome, renderTraces } from '../render';
 import { localPath } from '../source-path';
 import type { ProgressLine, Terminal } from '../terminal';
@@ -34,6 +34,8 @@ export interface RunFlags {
   readonly syscall?: readonly string[];
   readonly bufferBytes?: number;
   readonly buffers?: number;
+  /** Most spans held. */
+  readonly maxSpans?: number;
   readonly fold: boolean;
   readonly events: boolean;
   readonly traces: number;
@@ -49,7 +51,7 @@ export async function runCommandLine(
   context: CoreContext,
   interrupts: Interrupts,
 ): Promise<number> {
-  const collector = new SpanCollector();
+  const collector = new SpanCollector(flags.maxSpans);
   const outcome = await trace(
     runOptions(program, args, flags),
     collector,
@@ -59,18 +61,21 @@ export async function runCommandLine(
     interrupts,
   );
   progress.clear();
-  const output = await save(program, args, flags, collector, outcome);
+  // A trace that cannot be written has been recorded all the same: it is printed before that is told.
+  const saved = await save(program, args, flags, collector, outcome).catch(toSkuaError);
+  const error = outcome.error ?? (saved instanceof SkuaError ? saved : undefined);
+  const output = saved instanceof SkuaError ? null : saved;
   if (terminal.json) {
     const { sourceMap, ...rest } = outcome;
     const traces = buildTrees(collector.spans()).map(traceJson);
     terminal.print(
-      toJson({ version: 1, ...rest, sourceMap, error: outcome.error?.toData() ?? null, output, traces }),
+      toJson({ version: 1, ...rest, sourceMap, error: error?.toData() ?? null, output, traces }),
     );
   } else {
     report(outcome, collector, flags, terminal);
-    terminal.note(`Trace written to ${output}`);
+    if (output !== null) terminal.note(`Trace written to ${output}`);
   }
-  if (outcome.error !== undefined) throw new Reported(outcome.error);
+  if (error !== undefined) throw new Reported(error);
   const { exit } = outcome;
   return exit?.code === 0 ? EXIT.ok : EXIT.programFailed;
 }
@@ -111,8 +116,8 @@ async function trace(
   const run = await startRun(
     options,
     {
-      spans: (spans) => {
-        collector.add(spans);
+      spans: (spans, provisional) => {
+        collector.add(spans, provisional);
       },
       output: (stream, data) => {
         progress.clear();
@@ -143,22 +148,18 @@ async function trace(
   };
   try {
     const { exit, summary } = await run.done;
-    return { ...known, exit, summary, loss: withStore(summary.loss, collector) };
+    return { ...known, exit, summary, loss: settled(summary.loss, collector.received) };
   } catch (error) {
     return {
       ...known,
       exit: null,
       summary: null,
-      loss: withStore(loss, collector),
+      loss: settled(loss, collector.received),
       error: toSkuaError(error),
     };
   } finally {
     forward.stop();
   }
-}
-
-function withStore(loss: LossReport, collector: SpanCollector): LossReport {
-  return { ...loss, store: loss.store + collector.refused };
 }
 
 /** The program reads what is typed or piped here. */
@@ -244,18 +245,7 @@ async function save(
     ...(outcome.exit === null ? {} : { exit: outcome.exit }),
     ...(outcome.summary === null ? {} : { summary: outcome.summary }),
   };
-  try {
-    await writeFile(path, writeTrace({ meta, spans: collector.spans() }));
-  } catch (cause) {
-    throw new SkuaError(
-      {
-        code: 'export-failed',
-        message: `The trace could not be written to ${path}: ${cause instanceof Error ? cause.message : String(cause)}.`,
-        remedy: 'Choose another file with --output.',
-      },
-      { cause },
-    );
-  }
+  await writeWhole(path, writeTrace({ meta, spans: collector.spans() }));
   return relative(process.cwd(), path).startsWith('..') ? path : relative(process.cwd(), path);
 }
 
@@ -270,5 +260,5 @@ function report(outcome: Outcome, collector: SpanCollector, flags: RunFlags, ter
   });
   for (const line of lines) terminal.print(line);
   for (const line of renderOutcome(outcome.exit, outcome.summary, style)) terminal.print(line);
-  terminal.print(renderLoss(outcome.loss, style));
+  for (const line of renderLoss(outcome.loss, style)) terminal.print(line);
 }

@@ -46,5 +46,5 @@ export async function show(file: string, flags: ShowFlags, terminal: Terminal): 
   for (const line of lines) terminal.print(line);
   for (const line of renderOutcome(meta.exit ?? null, meta.summary ?? null, terminal.out))
     terminal.print(line);
-  terminal.print(renderLoss(meta.loss, terminal.out));
+  for (const line of renderLoss(meta.loss, terminal.out)) terminal.print(line);
 }

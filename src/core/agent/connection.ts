@@ -110,6 +110,11 @@ export class AgentConnection implements Disposable {
     }
   }
 
+  /** Nothing can be asked any more. */
+  get gone(): boolean {
+    return this.ended;
+  }
+
   /** One request. Rejects with the agent's own error, or with the reason why it is gone. */
   request<M extends AgentMethod>(
     method: M,
@@ -205,11 +210,11 @@ export class AgentConnection implements Disposable {
         this.events.exited(message.status);
         break;
       case 'spans':
-        this.events.spans(message.spans);
+        this.events.spans(message.spans, message.provisional);
         this.credit(bytes);
         break;
       case 'loss':
-        this.events.loss(message.loss);
+        this.events.loss(message.loss, message.lost);
         break;
       case 'sessionFailed':
         this.events.failed(new SkuaError(message.error));

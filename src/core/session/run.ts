@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { basename, posix } from 'node:path';
 import { SkuaError, toSkuaError } from '../../../common/base/errors';
+import { SKUA } from '../../../common/model/abi';
+import { parseAccount } from '../../../common/model/kernelAccount';
+import { NO_LOSS, withAccount, type LossReport, type LostStretch } from '../../../common/model/loss';
 import type {
   ExitStatus,
   LaunchOptions,
@@ -22,7 +25,10 @@ import { mapToRemote, syncUpload, type Uploaded } from './sync';
 import { openPrepared, targetName, type OpenTarget } from './target';
 
 /** How long a session may take to flush and hand over its last spans when a run is disposed. */
-const STOP_LIMIT_MS = 15_000;
+const STOP_LIMIT_MS = 30_000;
+
+/** How long the kernel's account may take to be read. */
+const ACCOUNT_LIMIT_MS = 5000;
 
 /**
  * Runs a program under tracing: connect → deploy → check and prepare → upload → build → session → launch. Resolves when the program
@@ -77,6 +83,10 @@ export async function startRun(
 /** What the relay has seen so far, and who wants to know of it. */
 interface RunProgress {
   session: boolean;
+  /** The last report. */
+  loss: readonly [LossReport, readonly LostStretch[]];
+  /** A report that is not the agent's. */
+  tellLoss(loss: LossReport): void;
   readonly exited: Promise<ExitStatus>;
   readonly failed: Promise<SkuaError>;
   fail(error: SkuaError): void;
@@ -91,6 +101,10 @@ function relayEvents(events: RunEvents): { readonly relay: AgentEvents; readonly
   let told = false;
   const progress: RunProgress = {
     session: false,
+    loss: [NO_LOSS, []],
+    tellLoss: (loss) => {
+      events.loss(loss, progress.loss[1]);
+    },
     exited,
     failed,
     fail: (error) => {
@@ -101,14 +115,15 @@ function relayEvents(events: RunEvents): { readonly relay: AgentEvents; readonly
     },
   };
   const relay: AgentEvents = {
-    spans: (spans) => {
-      events.spans(spans);
+    spans: (spans, provisional) => {
+      events.spans(spans, provisional);
     },
     output: (stream, data) => {
       events.output(stream, data);
     },
-    loss: (loss) => {
-      events.loss(loss);
+    loss: (loss, lost) => {
+      progress.loss = [loss, lost];
+      events.loss(loss, lost);
     },
     exited: (status) => {
       events.exited(status);
@@ -172,9 +187,28 @@ class Run implements TraceRun {
       if (summary instanceof SkuaError) throw summary;
       return { exit, summary };
     } catch (error) {
+      await this.accountWithoutAgent();
       throw toSkuaError(error);
     } finally {
       await this.dispose();
+    }
+  }
+
+  /**
+   * An agent that was killed cannot say what it had not delivered. The kernel still can, as long as there is a connection; without
+   * one, the last report stands.
+   */
+  private async accountWithoutAgent(): Promise<void> {
+    const { agent, ssh } = this.open;
+    if (!agent.gone || this.disposed !== undefined) return;
+    const [last] = this.progress.loss;
+    try {
+      const signal = AbortSignal.timeout(ACCOUNT_LIMIT_MS);
+      const { stdout } = await ssh.run(`cat ${SKUA.PROC_SESSIONS}`, { signal });
+      const account = parseAccount(stdout.toString('utf8'), this.info.session.name);
+      if (account !== undefined) this.progress.tellLoss(withAccount(last, account));
+    } catch {
+      // The connection is gone too, or the module. Nothing more can be learnt.
     }
   }
 

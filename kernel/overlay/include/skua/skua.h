@@ -29,15 +29,31 @@ struct skua_values {
 	u32 flags;
 };
 
-/* All of these speak of the current thread and may be called wherever a tracepoint may fire. */
+/*
+ * All of these speak of the current thread and may be called wherever a tracepoint may fire. An event that is admitted is
+ * counted as offered to the session, so each is to be asked about once.
+ */
 bool skua_admits(u32 generation);
 bool skua_admits_entry(u32 generation);
 bool skua_admits_exit(u32 generation);
 void skua_current_values(struct skua_values *values);
 const u8 *skua_entry_stack(size_t *bytes);
 
-/* Called by the tracer with its sessions lock held. */
-int skua_session_start(u32 *generation);
+/* Events that a recording could not keep, by cause: buffer full, overtaken by a nested event in a wrap-around, too big. */
+struct skua_lost {
+	u64 full;
+	u64 wrap;
+	u64 big;
+};
+
+/* What the tracer can tell of a session of its own while it runs. */
+struct skua_recorder {
+	void (*lost)(const void *session, struct skua_lost *lost);
+};
+
+/* Called by the tracer with its sessions lock held. name is copied; session is handed back to the recorder until the stop. */
+int skua_session_start(u32 *generation, const char *name, const void *session, const struct skua_recorder *recorder);
+/* To be called while the session still records: waits until all that was admitted has been recorded. May sleep. */
 void skua_session_stop(u32 *generation);
 
 /* The test in front of every event: one load and one branch for an ordinary session. */

@@ -115,6 +115,7 @@ static void report(struct skua_state *state, struct skua_fd_entry *entry, int fd
 	entry->ino = inode->i_ino;
 	entry->fd = fd;
 	entry->generation = generation;
+	entry->context = skua_is_context(file);
 	fput(file);
 }
 
@@ -130,6 +131,23 @@ static void report_argument(struct skua_state *state, long value, u32 generation
 		report(state, entry, fd, generation);
 }
 
+/*
+ * A call about to reach /proc/skua/context is Skua's own. Its entry says so already, so that it is known even when its exit
+ * event is lost. The descriptor has just been looked up.
+ */
+static void mark_control(struct skua_state *state, int fd)
+{
+	const struct skua_fd_entry *entry;
+
+	if (fd < 0)
+		return;
+	entry = &state->fds[fd % SKUA_FD_CACHE_SIZE];
+	if (unlikely(entry->context) && entry->fd == fd) {
+		state->control_at_entry = true;
+		skua_mark_control(state);
+	}
+}
+
 /* Called at syscall entry, before the entry event, while the scratch buffer is free. */
 void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr)
 {
@@ -143,6 +161,8 @@ void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr)
 		return;
 	if (mask & A0)
 		report_argument(state, regs->di, generation);
+	if (nr == __NR_write || nr == __NR_ioctl)
+		mark_control(state, (int)regs->di);
 	if (mask & A1)
 		report_argument(state, regs->si, generation);
 	if (mask & A2)

@@ -23,8 +23,10 @@
 #include <skua/skua.h>
 #include <skua/skua_abi.h>
 
+struct file;
 struct linux_binprm;
 struct pt_regs;
+struct seq_file;
 
 /* Stack capture of the syscall in progress, in skua_state.stack_bytes. */
 #define SKUA_STACK_NOT_TAKEN (-1)
@@ -50,6 +52,7 @@ struct skua_fd_entry {
 	unsigned long ino;
 	int fd;
 	u32 generation;
+	bool context; /* /proc/skua/context */
 };
 
 /* What was last reported of an address space's mappings. */
@@ -81,6 +84,7 @@ struct skua_state {
 	u32 hook_generation;
 	struct skua_ids syscall_ids;
 	u32 control;	   /* hook generation in which it wrote to /proc/skua/context, or 0 */
+	bool control_at_entry; /* its descriptor told that it was about to */
 	bool exec;	   /* it was an exec: the state goes when it ends */
 	bool stack_short;
 	int stack_bytes;
@@ -178,7 +182,22 @@ void skua_process_report(struct skua_state *state, bool may_sleep);
 /* skua-fd.c */
 void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr);
 
+/* skua-account.c: events offered to a recording. Exits are those of syscalls with an id, control the syscalls marked so. */
+enum skua_offered {
+	SKUA_OFFERED_ENTRIES,
+	SKUA_OFFERED_EXITS,
+	SKUA_OFFERED_OTHERS,
+	SKUA_OFFERED_CONTROL,
+	SKUA_OFFERED_COUNT,
+};
+
+void skua_account_add(u32 generation, enum skua_offered what);
+u32 skua_account_open(u32 generation, const char *name, const void *session, const struct skua_recorder *recorder);
+void skua_account_close(u32 generation);
+int skua_accounts_show(struct seq_file *seq, void *v);
+
 /* skua-proc.c */
+bool skua_is_context(const struct file *file);
 int skua_proc_init(unsigned int gid);
 void skua_proc_exit(void);
 

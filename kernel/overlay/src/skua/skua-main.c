@@ -141,8 +141,9 @@ static int find_tracepoints(struct hook *hooks, size_t count)
  * A session begins to record. Its generation is set before it is published to syscall entries, so that a syscall either
  * began too early for the session (whole syscall not admitted) or its entry was admitted.
  */
-int skua_session_start(u32 *generation)
+int skua_session_start(u32 *generation, const char *name, const void *session, const struct skua_recorder *recorder)
 {
+	u32 next;
 	int ret;
 
 	if (!skua_sessions) {
@@ -157,10 +158,13 @@ int skua_session_start(u32 *generation)
 		/* Only now: what is marked with the new number is also cleared, because the hook at syscall exit is there. */
 		WRITE_ONCE(skua_hook_generation, skua_hook_generation + 1);
 	}
+	next = skua_account_open(skua_generation + 1, name, session, recorder);
+	if (!next)
+		return -ENOSPC; /* So others run, and the hooks are theirs. */
 	WRITE_ONCE(skua_sessions, skua_sessions + 1);
-	WRITE_ONCE(*generation, skua_generation + 1);
+	WRITE_ONCE(*generation, next);
 	/* Pairs with the acquire in skua_sys_enter(). */
-	smp_store_release(&skua_generation, skua_generation + 1);
+	smp_store_release(&skua_generation, next);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(skua_session_start);
@@ -168,7 +172,9 @@ EXPORT_SYMBOL_GPL(skua_session_start);
 /* A session stops. Safe to call for one that has not started. */
 void skua_session_stop(u32 *generation)
 {
-	if (*generation == SKUA_NOT_STARTED)
+	u32 stopped = *generation;
+
+	if (stopped == SKUA_NOT_STARTED)
 		return;
 	WRITE_ONCE(*generation, SKUA_NOT_STARTED);
 	WRITE_ONCE(skua_sessions, skua_sessions - 1);
@@ -176,6 +182,9 @@ void skua_session_stop(u32 *generation)
 		clear_hooks(syscall_hooks, ARRAY_SIZE(syscall_hooks));
 		clear_hooks(sched_hooks, ARRAY_SIZE(sched_hooks));
 	}
+	/* Whoever was admitted has been recorded, or counted as lost, when the account is closed. */
+	tracepoint_synchronize_unregister();
+	skua_account_close(stopped);
 }
 EXPORT_SYMBOL_GPL(skua_session_stop);
 

@@ -48,6 +48,7 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 		return;
 	WRITE_ONCE(state->syscall, 0);
 	state->control = 0;
+	state->control_at_entry = false;
 	if (!state->armed)
 		return;
 	skua_write_begin(state);
@@ -106,10 +107,13 @@ bool skua_admits(u32 generation)
 
 	if (generation == SKUA_NOT_STARTED)
 		return false;
-	if (state && (skua_in_syscall(state) ? state->syscall_generation >= generation : READ_ONCE(state->armed)))
-		return true;
-	subject = skua_subject();
-	return unlikely(subject) && (!subject->syscall_generation || subject->syscall_generation >= generation);
+	if (!state || (skua_in_syscall(state) ? state->syscall_generation < generation : !READ_ONCE(state->armed))) {
+		subject = skua_subject();
+		if (likely(!subject) || (subject->syscall_generation && subject->syscall_generation < generation))
+			return false;
+	}
+	skua_account_add(generation, SKUA_OFFERED_OTHERS);
+	return true;
 }
 EXPORT_SYMBOL_GPL(skua_admits);
 
@@ -117,7 +121,13 @@ bool skua_admits_entry(u32 generation)
 {
 	const struct skua_state *state = skua_state_current();
 
-	return state && skua_in_syscall(state) && state->syscall_generation >= generation;
+	/* Also false for SKUA_NOT_STARTED, which no syscall's generation reaches. */
+	if (!state || !skua_in_syscall(state) || state->syscall_generation < generation)
+		return false;
+	skua_account_add(generation, SKUA_OFFERED_ENTRIES);
+	if (state->control_at_entry)
+		skua_account_add(generation, SKUA_OFFERED_CONTROL);
+	return true;
 }
 EXPORT_SYMBOL_GPL(skua_admits_entry);
 
@@ -128,9 +138,18 @@ bool skua_admits_exit(u32 generation)
 
 	if (likely(!state) || generation == SKUA_NOT_STARTED)
 		return false;
-	if (skua_in_syscall(state))
-		return state->syscall_generation >= generation;
-	return state->armed && skua_is_control(state);
+	if (skua_in_syscall(state)) {
+		if (state->syscall_generation < generation)
+			return false;
+		skua_account_add(generation, SKUA_OFFERED_EXITS);
+		if (skua_is_control(state) && !state->control_at_entry)
+			skua_account_add(generation, SKUA_OFFERED_CONTROL);
+		return true;
+	}
+	if (!state->armed || !skua_is_control(state))
+		return false;
+	skua_account_add(generation, SKUA_OFFERED_OTHERS);
+	return true;
 }
 EXPORT_SYMBOL_GPL(skua_admits_exit);
 
