@@ -12,6 +12,7 @@ const PENDING = [
   'test/vm/host.test.ts',
   'test/vm/kernel.test.ts',
   'test/vm/live.test.ts',
+  'test/vm/loss.test.ts',
   'test/vm/registration.test.ts',
   'test/vm/session.test.ts',
   'test/vm/waiting.test.ts',

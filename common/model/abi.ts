@@ -4,6 +4,7 @@ export const SKUA = {
   PROC_DIR: 'skua',
   PROC_CONTEXT: '/proc/skua/context',
   PROC_STATS: '/proc/skua/stats',
+  PROC_SESSIONS: '/proc/skua/sessions',
   PROC_ABI: '/proc/skua/abi',
   RECORD_HEADER_BYTES: 28,
   RECORD_MAX_BYTES: 4096,

@@ -1,6 +1,6 @@
 /**
- * What the kernel module counted for one recording of a session, as /proc/skua/sessions shows it where the module has it: see
- * docs/loss.md. Both the agent and, when the agent is gone, the client read it.
+ * What the kernel module counted for one recording of a session, as /proc/skua/sessions (SKUA.PROC_SESSIONS) shows it: see
+ * docs/kernel-abi.md. Both the agent and, when the agent is gone, the client read it.
  */
 export interface KernelAccount {
   /** False once the recording has stopped: then every count is final. */
@@ -12,11 +12,9 @@ export interface KernelAccount {
   readonly exits: number;
   /** Syscalls that were Skua's own: context records written by the tracing client. */
   readonly control: number;
-  /** Events that the buffers lost, whatever the reason. */
+  /** Events that the buffers lost; while it runs, those being recorded at the moment may be among them. */
   readonly lost: number;
 }
-
-export const ACCOUNTS_FILE = '/proc/skua/sessions';
 
 /** The newest recording of the session in the file's text; undefined when there is none. */
 export function parseAccount(text: string, session: string): KernelAccount | undefined {
@@ -36,7 +34,7 @@ export function parseAccount(text: string, session: string): KernelAccount | und
       entries: count('entries'),
       exits: count('exits'),
       control: count('control'),
-      lost: count('lost_full') + count('lost_wrap') + count('lost_big'),
+      lost: count('events') - count('recorded'),
     };
   }
   return newest;

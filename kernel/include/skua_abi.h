@@ -33,6 +33,7 @@ typedef int64_t skua_s64;
 #define SKUA_PROC_DIR "skua"
 #define SKUA_PROC_CONTEXT "/proc/skua/context" /* write: a record for this thread; read: the thread's record */
 #define SKUA_PROC_STATS "/proc/skua/stats"     /* read: "name value" lines, counters since load */
+#define SKUA_PROC_SESSIONS "/proc/skua/sessions" /* read: a table of what each session was offered */
 #define SKUA_PROC_ABI "/proc/skua/abi"	       /* read: "SKUA_ABI_VERSION source-hash\n" */
 
 /*

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SKUA } from '../../common/model/abi';
-import { ACCOUNTS_FILE, parseAccount, type KernelAccount } from '../../common/model/kernelAccount';
+import { parseAccount, type KernelAccount } from '../../common/model/kernelAccount';
 
 /** What the kernel module counted, since it was loaded, as not done as asked. Of all sessions and programs on the host. */
 export interface KernelTroubles {
@@ -33,7 +33,7 @@ export function troublesIn(text: string): KernelTroubles {
 
 /** What the session has been offered so far; undefined when the module does not say. */
 export async function readAccount(session: string): Promise<KernelAccount | undefined> {
-  const text = await readFile(ACCOUNTS_FILE, 'utf8').catch(() => undefined);
+  const text = await readFile(SKUA.PROC_SESSIONS, 'utf8').catch(() => undefined);
   return text === undefined ? undefined : parseAccount(text, session);
 }
 

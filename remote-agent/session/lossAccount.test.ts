@@ -59,8 +59,9 @@ describe('lossReport', () => {
   });
 
   it('calls nothing lost that may still be on its way', () => {
-    const loss = lossReport({ ...SOURCES, ended: false });
-    expect(loss).toMatchObject({ issued: 100, ringBuffer: 20, stream: 0, bothLost: 0, unexplained: 0 });
+    const account = { running: true, events: 230, entries: 110, exits: 109, control: 8, lost: 20 };
+    const loss = lossReport({ ...SOURCES, account, ended: false });
+    expect(loss).toMatchObject({ issued: 100, ringBuffer: 15, stream: 0, bothLost: 0, unexplained: 0 });
   });
 
   it('claims nothing that only the kernel could know', () => {
@@ -84,11 +85,11 @@ describe('settled', () => {
 });
 
 describe('parseAccount', () => {
-  const text = `generation state events entries exits control lost_full lost_wrap lost_big name
-2 stopped 12 4 3 1 0 0 0 skua-a
-35 running 230 110 109 8 18 1 1 skua-b
-34 stopped 5 5 5 5 5 5 5 skua-b
-4 stopped 1 1 0 0 0 0 0 skua-b\\040c
+  const text = `generation state events recorded entries exits control name
+2 stopped 12 12 4 3 1 skua-a
+35 running 230 210 110 109 8 skua-b
+34 stopped 5 4 3 2 1 skua-b
+4 stopped 1 1 1 0 0 skua-b\\040c
 `;
 
   it('takes the newest recording of the session', () => {

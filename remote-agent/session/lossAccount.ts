@@ -26,8 +26,8 @@ export interface LossSources {
 export function lossReport(sources: LossSources): LossReport {
   const { account, counts, own, troubles, ended } = sources;
   const decoded = counts.events + own.events;
-  // The kernel's own count is complete, also for packets that never came.
-  const ringBuffer = account?.lost ?? counts.ringBuffer;
+  // The kernel's own count is complete, also for packets that never came; while it runs, events on their way are in it.
+  const ringBuffer = account?.running === false ? account.lost : counts.ringBuffer;
   const issued = account === undefined ? 0 : Math.max(0, account.entries - account.control - own.syscalls);
   const missing = (all: number, ...known: readonly number[]): number =>
     account === undefined || !ended

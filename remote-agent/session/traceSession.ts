@@ -389,7 +389,7 @@ export class TraceSession {
       receiverFull,
       ended,
     });
-    if (ended) this.notes.push(...accountNotes(account, loss, this.failure !== undefined));
+    if (ended) this.notes.push(...accountNotes(account));
     const text = JSON.stringify(loss);
     if (text !== this.lastLoss) this.deps.send({ t: 'loss', loss, lost: kernel.lostStretches.list });
     this.lastLoss = text;
@@ -452,12 +452,7 @@ export class TraceSession {
 }
 
 /** What cannot be known because the kernel's account of the session is missing, or was still open. */
-function accountNotes(
-  account: KernelAccount | undefined,
-  loss: LossReport,
-  failed: boolean,
-): readonly string[] {
-  if (account === undefined && !failed && loss.ringBuffer + loss.packetsMissing === 0) return [];
+function accountNotes(account: KernelAccount | undefined): readonly string[] {
   if (account === undefined)
     return [
       'The kernel module keeps no account of this session: loss is counted only as far as LTTng tells.',

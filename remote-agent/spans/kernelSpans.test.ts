@@ -259,6 +259,17 @@ describe('KernelSpans', () => {
     expect(builder.counts).toMatchObject({ entryLost: 0, exitLost: 0, spans: 1, control: 2 });
   });
 
+  it("hands on the stack of Skua's own call, which others may refer to", () => {
+    const { outputs } = build([
+      entry(1, 'write', 1, { flags: 7, fields: { fd: 3 }, stack: [1, 2, 3] }),
+      exit(2, 'write', 1, 28, { flags: 7 }),
+    ]);
+    expect(outputs).toEqual([
+      { kind: 'sample', id: 1n, pid: 10, stack: Uint8Array.of(1, 2, 3) },
+      { kind: 'forget', id: 1n },
+    ]);
+  });
+
   it('tells apart which half of a call was lost', () => {
     const builder = check(
       [

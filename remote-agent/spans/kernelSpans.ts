@@ -145,9 +145,13 @@ export class KernelSpans {
   private entry(event: CtfEvent, context: EventContext, syscall: SyscallEvent): void {
     const lost = this.openIn(context.tid);
     if (lost !== undefined) this.unfinished(lost, 'lost');
-    // Skua's own call: it says so at its entry, so that it is nobody's span even when its exit is lost.
-    if ((context.flags & SKUA.FLAG_CONTROL) !== 0) return;
+    // Skua's own call: it says so at its entry, so that it is nobody's span even when its exit is lost. Others may refer to its stack.
+    if ((context.flags & SKUA.FLAG_CONTROL) !== 0) {
+      if (this.sample(event, context)) this.emit({ kind: 'forget', id: context.syscall });
+      return;
+    }
     this.seen(event, context);
+    const sampled = this.sample(event, context);
     const decoded = decodeEntry(
       syscall.name,
       syscall.unknown ? namedWords(syscall.name, event.fields) : event.fields,
@@ -159,8 +163,6 @@ export class KernelSpans {
       [ATTR.cpu]: event.cpu,
     };
     if (context.processName !== '') attributes[ATTR.processName] = context.processName;
-    const stack = event.context['skua_stack'];
-    const sampled = stack instanceof Uint8Array && stack.length > 0;
     const open: OpenSyscall = {
       id: context.syscall,
       event: syscall,
@@ -186,9 +188,16 @@ export class KernelSpans {
     if (this.open.size >= MAX_OPEN) this.evictOldest();
     this.open.set(open.id, open);
     this.openOfThread.set(context.tid, open.id);
-    if (sampled) this.emit({ kind: 'sample', id: open.id, pid: context.pid, stack });
     // It restores the interrupted context and never returns as a call: all there will be to know is known.
     if (syscall.name === 'rt_sigreturn') this.unfinished(open, 'no-exit-event', event.timestampNs);
+  }
+
+  /** Hands on the stack of an entry, if it has one. */
+  private sample(event: CtfEvent, context: EventContext): boolean {
+    const stack = event.context['skua_stack'];
+    if (!(stack instanceof Uint8Array) || stack.length === 0) return false;
+    this.emit({ kind: 'sample', id: context.syscall, pid: context.pid, stack });
+    return true;
   }
 
   private exit(event: CtfEvent, context: EventContext, syscall: SyscallEvent): void {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { SKUA } from '../../common/model/abi';
+import { parseAccount } from '../../common/model/kernelAccount';
 import { bytes, integer, text, type TraceEvent, type Value } from './babeltrace';
 import { openGuest, REPOSITORY, type Guest } from './guest';
 import { moduleFolders } from './modules';
@@ -97,6 +98,58 @@ describe('a Skua session', () => {
       control.map((e) => integer(e.context, 'skua_syscall') === 0n).filter((first) => first),
     ).toHaveLength(2);
     expect(control).toHaveLength(8);
+  });
+
+  /** The account of the newest recording of a session that has ended. */
+  async function accountOf(session: string): Promise<NonNullable<ReturnType<typeof parseAccount>>> {
+    const account = parseAccount(await guest.must(`cat ${SKUA.PROC_SESSIONS}`), session);
+    if (account === undefined) throw new Error(`no account of ${session}`);
+    expect(account.running).toBe(false);
+    return account;
+  }
+
+  it.each([
+    ['all', ''],
+    ['filtered', `-e none -f '$ctx.skua_span == 0x11'`],
+  ])('keeps an account of what it was offered, which stays when it is gone: %s', async (which, options) => {
+    const session = `skua-account-${which}`;
+    const { events } = await record(session, './nested', options);
+    const account = await accountOf(session);
+    expect(account).toMatchObject({ events: events.length, lost: 0 });
+    expect(events.filter(isEntry)).toHaveLength(account.entries);
+    const exits = events.filter((e) => isExit(e) && integer(e.context, 'skua_syscall') !== 0n);
+    expect(exits).toHaveLength(account.exits);
+    // Skua's own calls say so at both ends, so that either of them will do.
+    const control = (list: readonly TraceEvent[]): readonly string[] =>
+      list
+        .filter((e) => (flags(e) & FLAG.control) !== 0n)
+        .map((e) => ids(e))
+        .sort();
+    expect(control(events.filter(isEntry))).toEqual(control(exits));
+    expect(control(exits)).toHaveLength(account.control);
+    // Three of each of two threads; of the span that is asked for, two of one.
+    expect(account.control).toBe(which === 'all' ? 6 : 2);
+  });
+
+  it('counts in its account what the buffers lost', async () => {
+    const session = 'skua-account-small';
+    const { events } = await record(session, './workload 1000 armed', '-b 4K');
+    const account = await accountOf(session);
+    expect(account.lost).toBeGreaterThan(0);
+    expect(events.length + account.lost).toBe(account.events);
+  });
+
+  it('keeps an account of each recording', async () => {
+    await guest.must(`rm -rf /root/trace && cd /root/vm && lttng -q create skua-account-twice -o /root/trace &&
+lttng -q enable-event -s skua-account-twice -k --syscall -a &&
+for i in 1 2; do lttng -q start skua-account-twice && ./nested && lttng -q stop skua-account-twice || exit 1; done
+lttng -q destroy skua-account-twice`);
+    const events = await readTrace('/root/trace');
+    const lines = (await guest.must(`grep -w skua-account-twice ${SKUA.PROC_SESSIONS}`)).trim().split('\n');
+    expect(lines.map((line) => line.split(' ')[1])).toEqual(['stopped', 'stopped']);
+    const offered = lines.map((line) => Number(line.split(' ')[2]));
+    expect(offered[0]).toBe(offered[1]);
+    expect(events).toHaveLength((offered[0] ?? 0) * 2);
   });
 
   it('tells why a thread waited: switched away, woken by somebody, switched to', async () => {

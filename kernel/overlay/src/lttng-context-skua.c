@@ -21,28 +21,32 @@
 
 #define SKUA_SESSION_PREFIX "skua"
 
-/* Only syscall entries carry registers and stack. */
-static bool is_syscall_entry(const struct lttng_kernel_probe_ctx *probe_ctx)
+static enum skua_event kind_of(const struct lttng_kernel_probe_ctx *probe_ctx)
 {
 	const struct lttng_kernel_event_common_private *event = probe_ctx->event->priv;
 
-	return event->instrumentation == LTTNG_KERNEL_ABI_SYSCALL &&
-	       event->u.syscall.entryexit == LTTNG_SYSCALL_ENTRY;
+	if (event->instrumentation != LTTNG_KERNEL_ABI_SYSCALL)
+		return SKUA_EVENT_OTHER;
+	return event->u.syscall.entryexit == LTTNG_SYSCALL_ENTRY ? SKUA_EVENT_ENTRY : SKUA_EVENT_EXIT;
 }
 
-static struct skua_sites *sites_of(const struct lttng_kernel_probe_ctx *probe_ctx)
+static const struct lttng_kernel_session *session_of(const struct lttng_kernel_probe_ctx *probe_ctx)
 {
 	const struct lttng_kernel_event_recorder *recorder =
 		container_of(probe_ctx->event, struct lttng_kernel_event_recorder, parent);
 
-	return READ_ONCE(recorder->chan->parent.session->skua_sites);
+	return recorder->chan->parent.session;
 }
 
+/* The tracer asks once for each event, right before it reserves space. Only syscall entries carry registers and stack. */
 static size_t all_get_size(void *priv, struct lttng_kernel_probe_ctx *probe_ctx, size_t offset)
 {
+	const struct lttng_kernel_session *session = session_of(probe_ctx);
+	enum skua_event kind = kind_of(probe_ctx);
 	size_t start = offset;
 	int i;
 
+	skua_account_offered(READ_ONCE(session->skua_account), kind);
 	for (i = 0; i < 4; i++) {
 		offset += lib_ring_buffer_align(offset, lttng_alignof(u64));
 		offset += sizeof(u64);
@@ -51,20 +55,23 @@ static size_t all_get_size(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 		offset += lib_ring_buffer_align(offset, lttng_alignof(u32));
 		offset += sizeof(u32);
 	}
-	if (is_syscall_entry(probe_ctx))
-		offset += skua_entry_stack_size(sites_of(probe_ctx));
+	if (kind == SKUA_EVENT_ENTRY)
+		offset += skua_entry_stack_size(READ_ONCE(session->skua_sites));
 	return offset - start;
 }
 
+/* The event has got its space. */
 static void all_record(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 		       struct lttng_kernel_ring_buffer_ctx *ctx, struct lttng_kernel_channel_buffer *chan)
 {
+	const struct lttng_kernel_session *session = session_of(probe_ctx);
 	struct skua_values values;
 	const u8 *stack = NULL;
 	size_t bytes = 0;
 	u32 length;
 
-	if (is_syscall_entry(probe_ctx))
+	skua_account_recorded(READ_ONCE(session->skua_account));
+	if (kind_of(probe_ctx) == SKUA_EVENT_ENTRY)
 		stack = skua_entry_stack(&bytes);
 	skua_current_values(&values);
 	length = bytes;
@@ -77,7 +84,7 @@ static void all_record(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 	if (!bytes)
 		return;
 	chan->ops->event_write(ctx, stack, bytes, lttng_alignof(u8));
-	skua_entry_stack_recorded(sites_of(probe_ctx));
+	skua_entry_stack_recorded(READ_ONCE(session->skua_sites));
 }
 
 static size_t none_get_size(void *priv, struct lttng_kernel_probe_ctx *probe_ctx, size_t offset)
@@ -165,7 +172,7 @@ void skua_session_named(struct lttng_kernel_session *session)
 	bool named = !strncmp(session->priv->name, SKUA_SESSION_PREFIX, strlen(SKUA_SESSION_PREFIX));
 
 	lttng_lock_sessions();
-	if (list_empty(&session->priv->chan))
+	if (list_empty(&session->priv->chan) && !session->priv->been_active)
 		WRITE_ONCE(session->skua_generation, named ? SKUA_NOT_STARTED : 0);
 	lttng_unlock_sessions();
 }
@@ -189,13 +196,13 @@ int skua_session_started(struct lttng_kernel_session *session)
 		skua_sites_clear(session->skua_sites);
 	else
 		WRITE_ONCE(session->skua_sites, skua_sites_create());
-	return skua_session_start(&session->skua_generation);
+	return skua_session_start(&session->skua_generation, &session->skua_account, session->priv->name);
 }
 
 void skua_session_stopped(struct lttng_kernel_session *session)
 {
 	if (session->skua_generation)
-		skua_session_stop(&session->skua_generation);
+		skua_session_stop(&session->skua_generation, session->skua_account);
 }
 
 void skua_session_destroyed(struct lttng_kernel_session *session)

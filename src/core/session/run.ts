@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { basename, posix } from 'node:path';
 import { SkuaError, toSkuaError } from '../../../common/base/errors';
-import { ACCOUNTS_FILE, parseAccount } from '../../../common/model/kernelAccount';
+import { SKUA } from '../../../common/model/abi';
+import { parseAccount } from '../../../common/model/kernelAccount';
 import { NO_LOSS, withAccount, type LossReport, type LostStretch } from '../../../common/model/loss';
 import type {
   ExitStatus,
@@ -203,7 +204,7 @@ class Run implements TraceRun {
     const [last] = this.progress.loss;
     try {
       const signal = AbortSignal.timeout(ACCOUNT_LIMIT_MS);
-      const { stdout } = await ssh.run(`cat ${ACCOUNTS_FILE}`, { signal });
+      const { stdout } = await ssh.run(`cat ${SKUA.PROC_SESSIONS}`, { signal });
       const account = parseAccount(stdout.toString('utf8'), this.info.session.name);
       if (account !== undefined) this.progress.tellLoss(withAccount(last, account));
     } catch {

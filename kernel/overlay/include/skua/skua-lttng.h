@@ -11,7 +11,10 @@ struct lttng_kernel_channel_buffer;
 struct lttng_kernel_ctx;
 struct lttng_kernel_session;
 
-/* Makes a session a Skua session when its name begins with "skua". Too late once it has channels: they would lack the fields. */
+/*
+ * Makes a session a Skua session when its name begins with "skua". Too late once it has channels, which would lack the
+ * fields, or has run.
+ */
 void skua_session_named(struct lttng_kernel_session *session);
 /* Adds the context fields to a new channel of a Skua session. */
 int skua_channel_created(struct lttng_kernel_channel_buffer *chan);

@@ -17,9 +17,11 @@
 
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <asm/barrier.h>
 
 #define SKUA_NOT_STARTED U32_MAX
 
+struct skua_account;
 struct skua_sites;
 
 /* Context of an event, as the fields of skua_abi.h name it. All zero for an unarmed thread. */
@@ -52,14 +54,28 @@ struct skua_sites *skua_sites_create(void);
 void skua_sites_clear(struct skua_sites *sites);
 void skua_sites_destroy(struct skua_sites *sites);
 
-/* Called by the tracer with its sessions lock held. */
-int skua_session_start(u32 *generation);
-void skua_session_stop(u32 *generation);
+/* Called for each event where the tracer reserves space in the ring buffer, and where it has got it; see skua-account.c. */
+enum skua_event {
+	SKUA_EVENT_ENTRY, /* of the current thread's syscall */
+	SKUA_EVENT_EXIT,
+	SKUA_EVENT_OTHER,
+};
 
-/* The test in front of every event: one load and one branch for an ordinary session. */
+void skua_account_offered(struct skua_account *account, enum skua_event event);
+void skua_account_recorded(struct skua_account *account);
+
+/* Called by the tracer with its sessions lock held. The name is copied. */
+int skua_session_start(u32 *generation, struct skua_account **account, const char *name);
+/* May sleep: returns when the account is final. */
+void skua_session_stop(u32 *generation, struct skua_account *account);
+
+/*
+ * The test in front of every event: one load and one branch for an ordinary session. The acquire pairs with the release in
+ * skua_session_start().
+ */
 static __always_inline bool skua_session_admits(const u32 *session_generation)
 {
-	u32 generation = READ_ONCE(*session_generation);
+	u32 generation = smp_load_acquire(session_generation);
 
 	return likely(!generation) || skua_admits(generation);
 }
@@ -67,21 +83,21 @@ static __always_inline bool skua_session_admits(const u32 *session_generation)
 /* The same for events that exist in Skua sessions only. */
 static __always_inline bool skua_session_admits_only(const u32 *session_generation)
 {
-	u32 generation = READ_ONCE(*session_generation);
+	u32 generation = smp_load_acquire(session_generation);
 
 	return generation && skua_admits(generation);
 }
 
 static __always_inline bool skua_session_admits_entry(const u32 *session_generation)
 {
-	u32 generation = READ_ONCE(*session_generation);
+	u32 generation = smp_load_acquire(session_generation);
 
 	return likely(!generation) || skua_admits_entry(generation);
 }
 
 static __always_inline bool skua_session_admits_exit(const u32 *session_generation)
 {
-	u32 generation = READ_ONCE(*session_generation);
+	u32 generation = smp_load_acquire(session_generation);
 
 	return likely(!generation) || skua_admits_exit(generation);
 }

@@ -69,7 +69,7 @@ static bool is_cached(const struct skua_fd_entry *entry, int fd, const struct fi
 	       entry->ino == file->f_inode->i_ino;
 }
 
-/* Looks only, so that the usual case takes no reference. A descriptor closed meanwhile is a difference like any other. */
+/* Looks only, so that the usual case takes no reference. */
 static bool is_reported(const struct skua_fd_entry *entry, int fd, u32 generation)
 {
 	const struct file *file;
@@ -77,7 +77,7 @@ static bool is_reported(const struct skua_fd_entry *entry, int fd, u32 generatio
 
 	rcu_read_lock();
 	file = files_lookup_fd_raw(current->files, fd);
-	reported = !file || (file == entry->file && is_cached(entry, fd, file, generation));
+	reported = file && is_cached(entry, fd, file, generation);
 	rcu_read_unlock();
 	return reported;
 }
@@ -100,8 +100,11 @@ static void report(struct skua_state *state, struct skua_fd_entry *entry, int fd
 	const struct inode *inode;
 	const char *path;
 
-	if (!file)
+	if (!file) {
+		entry->file = NULL;
+		entry->context = false;
 		return;
+	}
 	inode = file_inode(file);
 	path = d_path(&file->f_path, state->scratch, skua_scratch_bytes());
 	if (IS_ERR(path))
@@ -115,6 +118,7 @@ static void report(struct skua_state *state, struct skua_fd_entry *entry, int fd
 	entry->ino = inode->i_ino;
 	entry->fd = fd;
 	entry->generation = generation;
+	entry->context = skua_is_context(file);
 	fput(file);
 }
 
@@ -130,6 +134,23 @@ static void report_argument(struct skua_state *state, long value, u32 generation
 		report(state, entry, fd, generation);
 }
 
+/*
+ * A call about to reach /proc/skua/context is Skua's own. Its entry says so already, so that it is known even when its exit
+ * event is lost. The descriptor has just been looked up.
+ */
+static void mark_control(struct skua_state *state, int fd)
+{
+	const struct skua_fd_entry *entry;
+
+	if (fd < 0)
+		return;
+	entry = &state->fds[fd % SKUA_FD_CACHE_SIZE];
+	if (unlikely(entry->context) && entry->fd == fd) {
+		state->control_at_entry = true;
+		skua_mark_control(state);
+	}
+}
+
 /* Called at syscall entry, before the entry event, while the scratch buffer is free. */
 void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr)
 {
@@ -143,6 +164,8 @@ void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr)
 		return;
 	if (mask & A0)
 		report_argument(state, regs->di, generation);
+	if (nr == __NR_write || nr == __NR_ioctl)
+		mark_control(state, (int)regs->di);
 	if (mask & A1)
 		report_argument(state, regs->si, generation);
 	if (mask & A2)

@@ -29,8 +29,10 @@
 
 #include "skua-record.h"
 
+struct file;
 struct linux_binprm;
 struct pt_regs;
+struct seq_file;
 struct signal_struct;
 
 /* Stack capture of the syscall in progress, in skua_state.stack_bytes. */
@@ -59,6 +61,7 @@ struct skua_fd_entry {
 	unsigned long ino;
 	int fd;
 	u32 generation;
+	bool context; /* /proc/skua/context */
 };
 
 struct skua_range {
@@ -112,6 +115,7 @@ struct skua_state {
 	u32 hook_generation;
 	struct skua_ids syscall_ids;
 	u32 control;	   /* hook generation in which it wrote to /proc/skua/context, or 0 */
+	bool control_at_entry; /* its descriptor told that it was about to */
 	bool exec;	   /* it was an exec: the state goes when it ends */
 	bool stack_short;
 	bool mappings_known; /* skua_process.ranges is right for this syscall */
@@ -260,7 +264,13 @@ void skua_sites_add(struct skua_sites *sites, u64 site);
 /* skua-fd.c */
 void skua_fd_report(struct skua_state *state, struct pt_regs *regs, long nr);
 
+/* skua-account.c */
+struct skua_account *skua_account_open(u32 generation, const char *name);
+void skua_account_close(struct skua_account *account);
+int skua_accounts_show(struct seq_file *seq, void *v);
+
 /* skua-proc.c */
+bool skua_is_context(const struct file *file);
 int skua_proc_init(unsigned int gid);
 void skua_proc_exit(void);
 

@@ -148,10 +148,12 @@ static int find_tracepoints(struct hook *hooks, size_t count)
 
 /*
  * A session begins to record. Its generation is set before it is published to syscall entries, so that a syscall either
- * began too early for the session (whole syscall not admitted) or its entry was admitted.
+ * began too early for the session (whole syscall not admitted) or its entry was admitted. -ENOSPC: too many sessions run.
  */
-int skua_session_start(u32 *generation)
+int skua_session_start(u32 *generation, struct skua_account **account, const char *name)
 {
+	u32 next = skua_generation + 1;
+	struct skua_account *opened;
 	int ret;
 
 	if (!skua_sessions) {
@@ -166,16 +168,21 @@ int skua_session_start(u32 *generation)
 		/* Only now: what is marked with the new number is also cleared, because the hook at syscall exit is there. */
 		WRITE_ONCE(skua_hook_generation, skua_hook_generation + 1);
 	}
+	opened = skua_account_open(next, name);
+	if (!opened)
+		return -ENOSPC; /* So others run, and the hooks are theirs. */
 	WRITE_ONCE(skua_sessions, skua_sessions + 1);
-	WRITE_ONCE(*generation, skua_generation + 1);
+	WRITE_ONCE(*account, opened);
+	/* Pairs with the acquire in skua_session_admits(): whatever is admitted has an account. */
+	smp_store_release(generation, next);
 	/* Pairs with the acquire in skua_sys_enter(). */
-	smp_store_release(&skua_generation, skua_generation + 1);
+	smp_store_release(&skua_generation, next);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(skua_session_start);
 
 /* A session stops. Safe to call for one that has not started. */
-void skua_session_stop(u32 *generation)
+void skua_session_stop(u32 *generation, struct skua_account *account)
 {
 	if (*generation == SKUA_NOT_STARTED)
 		return;
@@ -185,6 +192,9 @@ void skua_session_stop(u32 *generation)
 		clear_hooks(syscall_hooks, ARRAY_SIZE(syscall_hooks));
 		clear_hooks(sched_hooks, ARRAY_SIZE(sched_hooks));
 	}
+	/* What was admitted has been recorded or lost when the account is closed. */
+	tracepoint_synchronize_unregister();
+	skua_account_close(account);
 }
 EXPORT_SYMBOL_GPL(skua_session_stop);
 

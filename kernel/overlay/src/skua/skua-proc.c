@@ -2,7 +2,8 @@
 /*
  * skua-proc.c
  *
- * /proc/skua: context (records, registrations), stats (counters), abi (version). Formats: skua_abi.h and docs/kernel-abi.md.
+ * /proc/skua: context (records, registrations), stats and sessions (counters), abi (version). Formats: skua_abi.h and
+ * docs/kernel-abi.md.
  *
  * The group that may open the context file is the module parameter gid, so that access is right from the first moment;
  * chgrp works too.
@@ -150,7 +151,22 @@ static ssize_t context_read(struct file *file, char __user *to, size_t size, lof
 	return simple_read_from_buffer(to, size, pos, &record, sizeof(record));
 }
 
+/* Its address in a file's private data tells that the file is the context. Nobody else's can be the same. */
+static const char context_mark;
+
+static int context_open(struct inode *inode, struct file *file)
+{
+	file->private_data = (void *)&context_mark;
+	return 0;
+}
+
+bool skua_is_context(const struct file *file)
+{
+	return file->private_data == &context_mark;
+}
+
 static const struct proc_ops context_ops = {
+	.proc_open = context_open,
 	.proc_read = context_read,
 	.proc_write = context_write,
 	.proc_ioctl = context_ioctl,
@@ -189,6 +205,7 @@ int skua_proc_init(unsigned int gid)
 	if (!directory)
 		return -ENOMEM;
 	if (!proc_create_single("stats", 0444, directory, stats_show) ||
+	    !proc_create_single("sessions", 0444, directory, skua_accounts_show) ||
 	    !proc_create_single("abi", 0444, directory, abi_show))
 		goto error;
 	/* Made closed, opened to the group at the end. */

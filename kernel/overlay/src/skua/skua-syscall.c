@@ -53,6 +53,7 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	}
 	WRITE_ONCE(state->syscall, 0);
 	state->control = 0;
+	state->control_at_entry = false;
 	skua_refresh(state);
 	if (!state->armed)
 		return;
