@@ -67,6 +67,8 @@ class Peer {
 function serve(socket: Socket, script: Script): void {
   const packets = streams.map(packetsOf);
   const next = packets.map(() => 0);
+  /** Streams whose end was said: the daemon knows them no longer. */
+  const forgotten = new Set<number>();
   const toMetadata = script.metadata ?? metadata;
   let sent = 0;
   let listed = 0;
@@ -118,6 +120,7 @@ function serve(socket: Socket, script: Script): void {
         const retry = script.burst !== undefined && asked % (script.burst + 1) === 0;
         const status = packet === undefined ? 3 : retry ? 2 : 1;
         if (status === 1) next[which] = index + 1;
+        if (status === 3) forgotten.add(id);
         const flags = sent < toMetadata.length ? 1 : 0;
         const offset = packets[which]?.slice(0, index).reduce((sum, p) => sum + p.length, 0) ?? 0;
         const size = (packet?.length ?? 0) * 8;
@@ -133,6 +136,7 @@ function serve(socket: Socket, script: Script): void {
         ]);
       }
       case 5: {
+        if (forgotten.has(id)) return u32(3, 0, 0);
         const offset = payload.readUInt32BE(12);
         const length = payload.readUInt32BE(16);
         return Buffer.concat([

@@ -56,8 +56,8 @@ const BATCH_ITEMS = 4096;
 /** A stream that is so far ahead of the slowest one is not asked for more. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 const QUIET_ROUNDS = 50;
-/** Packets asked for at once from a stream that is behind. */
-const AHEAD = 8;
+/** Of a stream that has more, so that what was read comes out before the rest. */
+const PACKETS_A_ROUND = 16;
 
 /**
  * Yields everything the session records, in batches, as soon as its place in time is certain, and ends when the session has
@@ -168,8 +168,6 @@ interface Stream {
   readonly info: LiveStream;
   readonly trace: Trace;
   readonly source: LivePacketStream;
-  /** The last round brought a packet: there may be more. */
-  behind: boolean;
 }
 
 interface Trace {
@@ -206,7 +204,7 @@ class Session {
       if (info.isMetadata) trace.metadata = info;
       else {
         const source = new LivePacketStream(trace.live);
-        this.streams.push({ info, trace, source, behind: true });
+        this.streams.push({ info, trace, source });
         this.muxer.add(source);
       }
     }
@@ -229,57 +227,41 @@ class Session {
     await this.copy?.dispose();
   }
 
-  /** Asks every stream for its next packet, all at once. Returns whether anything came. */
+  /** Reads what every stream has, all streams at once. Returns whether anything came. */
   async round(): Promise<boolean> {
     if (this.streams.length === 0) return this.newStreams();
-    // Of a stream that is behind, several packets are asked for at once: a round trip costs as much as a packet.
     const asked = this.streams.filter(({ source }) => source.queuedBytes < MAX_QUEUED_BYTES);
-    const replies = await Promise.all(
-      asked.map((stream) => {
-        const ahead = stream.behind ? AHEAD : 1;
-        return Promise.all(
-          Array.from({ length: ahead }, () => this.connection.request(getNextIndex(stream.info.id))),
-        );
-      }),
-    );
-    const indexes = replies.flat();
-    if (indexes.some((index) => index.newStream)) await this.newStreams();
-    const stale = new Set(
-      asked.filter((_stream, i) => replies[i]?.some((index) => index.newMetadata)).map(({ trace }) => trace),
-    );
-    for (const trace of stale) await this.newMetadata(trace);
-    const results = await Promise.all(asked.map((stream, i) => this.follow(stream, replies[i] ?? [])));
+    const results = await Promise.all(asked.map((stream) => this.follow(stream)));
     this.streams = this.streams.filter(({ source }) => !source.ended);
     return results.includes(true);
   }
 
-  /** Fetches the packets that the indexes announce, in order. Returns whether there was anything. */
-  private async follow(stream: Stream, indexes: readonly LiveIndex[]): Promise<boolean> {
-    const packets: Promise<Uint8Array>[] = [];
-    let beacon: LiveIndex | undefined;
-    let ended = false;
-    let error = false;
-    for (const index of indexes) {
-      if (index.status === 'ok') {
-        const packet = this.packet(stream, index);
-        packet.catch(() => undefined); // Awaited below, in order; one before it may fail first.
-        packets.push(packet);
-      }
-      beacon = index.status === 'inactive' ? index : undefined;
-      ended = index.status === 'hup' || index.status === 'eof';
-      error = index.status === 'error';
-      if (ended || error) break; // Of a stream that has ended, further answers of the same round mean nothing.
-    }
-    stream.behind = packets.length > 0;
-    for (const packet of packets) {
-      const bytes = await packet;
+  /**
+   * Reads packets of a stream until it has no more for now. Returns whether there was anything. Each packet is fetched before the
+   * next index is asked for: with the index that says that the stream has ended, the daemon forgets it and what was not fetched.
+   */
+  private async follow(stream: Stream): Promise<boolean> {
+    const { source } = stream;
+    let packets = 0;
+    while (packets < PACKETS_A_ROUND && source.queuedBytes < MAX_QUEUED_BYTES) {
+      const index = await this.connection.request(getNextIndex(stream.info.id));
+      if (index.newStream) await this.newStreams();
+      if (index.newMetadata) await this.newMetadata(stream.trace);
+      if (index.status !== 'ok') return this.pause(stream, index) || packets > 0;
+      const bytes = await this.packet(stream, index);
       await this.copy?.write(stream.info, bytes);
-      stream.source.push(bytes);
+      source.push(bytes);
+      packets += 1;
     }
-    if (beacon !== undefined) stream.source.inactiveUntil(beacon.timestampEnd, beacon.streamClassId);
-    if (ended) stream.source.ended = true;
-    if (error) throw failed(`reports an error on the stream "${stream.info.channel}"`);
-    return stream.behind || stream.source.ended;
+    return true;
+  }
+
+  /** What an index without a packet says. Returns whether it was the stream's end. */
+  private pause({ info, source }: Stream, index: LiveIndex): boolean {
+    if (index.status === 'error') throw failed(`reports an error on the stream "${info.channel}"`);
+    if (index.status === 'inactive') source.inactiveUntil(index.timestampEnd, index.streamClassId);
+    if (index.status === 'hup' || index.status === 'eof') source.ended = true;
+    return source.ended;
   }
 
   private async packet(stream: Stream, index: LiveIndex): Promise<Uint8Array> {

@@ -12,6 +12,7 @@ import { ensureImage, type SandboxImage } from '../../src/core/sandbox/build';
 import { GUEST_USER } from '../../src/core/sandbox/definition';
 import { loginKeyPath } from '../../src/core/sandbox/files';
 import { qemuArguments } from '../../src/core/sandbox/qemu';
+import { qemuVersion } from '../../src/core/sandbox/tools';
 import { freePort } from '../../tools/editor/server';
 import { mustLocal, openGuest, quietContext, REPOSITORY, type Guest } from './guest';
 
@@ -49,6 +50,7 @@ export async function openDebugGuest(image: SandboxImage, kernel: DebugKernel): 
     sshPort,
     pidFile: join(folder, 'qemu.pid'),
     accelerator: 'tcg',
+    qemuVersion: await qemuVersion(new AbortController().signal),
     cpus: 2,
     memoryMiB: 4096,
     disks: [],

@@ -17,7 +17,7 @@ import { sandboxKeys, sandboxRoot } from './files';
 import { isProcess, processStart, withLock, writeAtomically } from './lock';
 import { checkInstanceName, INSTANCE_NAME } from './name';
 import { qemuArguments, type Accelerator, type PortForward } from './qemu';
-import { searchPath } from './tools';
+import { qemuVersion, searchPath } from './tools';
 
 export interface SandboxStatus {
   readonly name: string;
@@ -190,6 +190,7 @@ async function boot(
     sshPort,
     pidFile: join(folder, 'qemu.pid'),
     accelerator,
+    qemuVersion: await qemuVersion(context.signal),
     forwards: options.forwards ?? [],
     disks: options.disks ?? [],
     cpus: options.cpus ?? Math.min(2, availableParallelism()),

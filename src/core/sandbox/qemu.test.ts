@@ -11,6 +11,8 @@ const options: MachineOptions = {
   forwards: [],
   disks: [],
   accelerator: 'tcg',
+  qemuVersion:
+    'QEMU emulator version 10.0.8 (Debian 1:10.0.8+ds-0+deb13u1)\nCopyright (c) 2003-2025 Fabrice Bellard',
   cpus: 2,
   memoryMiB: 2048,
 };
@@ -50,6 +52,18 @@ describe('qemuArguments', () => {
     expect(values(kvm, '-accel')).toEqual(['kvm']);
     expect(values(kvm, '-cpu')).toEqual(['host']);
     expect([values(kvm, '-smp'), values(kvm, '-m')]).toEqual([['4'], ['512']]);
+  });
+
+  it.each([
+    ['QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)', 'single'],
+    ['QEMU emulator version 8.0.5', 'single'],
+    ['QEMU emulator version 8.1.0', 'multi'],
+    ['QEMU emulator version 11.0.50', 'multi'],
+    ['', 'single'],
+  ])('emulates the processors in turn where QEMU translates code that changes: %s', (qemuVersion, thread) => {
+    expect(values(qemuArguments({ ...options, qemuVersion }), '-accel')).toEqual([
+      `tcg,thread=${thread},tb-size=512`,
+    ]);
   });
 
   it('lets instructions be the clock, in one thread, with ports and disks for what measures', () => {

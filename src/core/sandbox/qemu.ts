@@ -1,8 +1,8 @@
 /** QEMU's command line for one instance of the sandbox. Pure. */
 
 /**
- * How the guest's processors run. `tcg`: software emulation, one host thread each. `kvm`: hardware virtualization. `icount`: software
- * emulation in one thread, in which the guest's time is the number of instructions it has executed.
+ * How the guest's processors run. `tcg`: software emulation, one host thread each where QEMU can do that without hanging. `kvm`: hardware
+ * virtualization. `icount`: software emulation in one thread, in which the guest's time is the number of instructions it has executed.
  */
 export type Accelerator = 'tcg' | 'kvm' | 'icount';
 
@@ -26,6 +26,8 @@ export interface MachineOptions {
   /** Further loopback ports that lead to ports of the guest. */
   readonly forwards: readonly PortForward[];
   readonly accelerator: Accelerator;
+  /** What `qemu-system-x86_64 --version` prints. */
+  readonly qemuVersion: string;
   readonly cpus: number;
   readonly memoryMiB: number;
 }
@@ -38,7 +40,7 @@ export interface MachineOptions {
 export function qemuArguments(o: MachineOptions): readonly string[] {
   return [
     ['-machine', 'q35,usb=off,vmport=off'],
-    acceleration(o.accelerator),
+    acceleration(o.accelerator, o.qemuVersion),
     ['-cpu', o.accelerator === 'kvm' ? 'host' : 'max'],
     ['-smp', String(o.cpus)],
     ['-m', String(o.memoryMiB)],
@@ -69,15 +71,25 @@ export function qemuArguments(o: MachineOptions): readonly string[] {
  * sleep=on: while the processor idles, time passes as outside; without it, it would jump from timer to timer, and sshd would give up
  * waiting for a peer that has had no time to answer.
  */
-function acceleration(accelerator: Accelerator): readonly string[] {
+function acceleration(accelerator: Accelerator, qemuVersion: string): readonly string[] {
   switch (accelerator) {
     case 'kvm':
       return ['-accel', 'kvm'];
     case 'tcg':
-      return ['-accel', 'tcg,thread=multi,tb-size=512'];
+      return ['-accel', `tcg,thread=${translatesSafely(qemuVersion) ? 'multi' : 'single'},tb-size=512`];
     case 'icount':
       return ['-accel', 'tcg,thread=single,tb-size=512', '-icount', 'shift=0,sleep=on'];
   }
+}
+
+/**
+ * Before 8.1, QEMU translates a page of the guest's code without keeping the other processors from writing to it meanwhile, and may keep
+ * what it made of the old instructions for good. A kernel patches itself whenever a tracepoint is switched on or off; one of its processors
+ * then runs into the same stale breakpoint for ever, with interrupts off (docs/decisions/0021). An unknown version counts as an old one.
+ */
+function translatesSafely(qemuVersion: string): boolean {
+  const [, major = '0', minor = '0'] = /version (\d+)\.(\d+)/.exec(qemuVersion) ?? [];
+  return Number(major) > 8 || (Number(major) === 8 && Number(minor) >= 1);
 }
 
 function forwardRule({ host, guest }: PortForward): string {

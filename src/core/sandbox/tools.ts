@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { SkuaError } from '../../../common/base/errors';
+import { runCommand } from '../process';
 
 /** Command → Debian package that has it. tools/setup-debian.sh installs the same packages. */
 const NEEDED: Readonly<Record<string, string>> = {
@@ -38,6 +39,17 @@ export async function requireTools(): Promise<void> {
     message: `The sandbox needs programs that are not installed: ${missing.join(', ')}.`,
     remedy: `Install them: ${isRoot() ? '' : 'sudo '}apt-get install --no-install-recommends ${missing.join(' ')}`,
   });
+}
+
+/** What `qemu-system-x86_64 --version` prints; empty when it cannot be run, which starting it will say better. */
+export async function qemuVersion(signal: AbortSignal): Promise<string> {
+  const env = { ...process.env, PATH: searchPath() };
+  try {
+    return (await runCommand('qemu-system-x86_64', ['--version'], { signal, env })).stdout;
+  } catch (error) {
+    if (error instanceof SkuaError) throw error;
+    return '';
+  }
 }
 
 async function isInstalled(command: string): Promise<boolean> {

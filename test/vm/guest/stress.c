@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For N seconds or until the file STOP appears, in T threads at a time (stress N T STOP): threads that arm,
- * write garbage, make system calls, map and unmap executable memory, fork, exec, are killed, and exit armed
- * or not. Prints how many threads and processes it made.
+ * For N seconds or until the file STOP appears, in T threads at a time (stress N T STOP): threads that arm by
+ * writing or from memory, register themselves and their process, write garbage, make system calls, map and
+ * unmap memory that may be executable or hold what they registered, fork, exec, are killed, and exit armed or
+ * not. Prints how many threads and processes it made.
  */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include "record.h"
+#include "registering.h"
 
 static atomic_long threads_made, processes_made;
 static time_t deadline;
@@ -21,6 +21,40 @@ static const char *stop_file = "/nonexistent";
 static unsigned int next_random(unsigned int *state)
 {
 	return *state = *state * 1664525u + 1013904223u;
+}
+
+/* The context lies in memory that goes away, or comes back as another. */
+static void passing_memory(unsigned int seed)
+{
+	struct {
+		struct skua_record *pointer;
+		struct skua_record record;
+	} *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	fill(&page->record, 0x93, seed | 1);
+	page->pointer = &page->record;
+	if (seed & 0x10000)
+		register_address(&page->pointer);
+	else
+		otel_thread_ctx_v1 = &page->record;
+	FENCE();
+	syscall(SYS_getppid);
+	if (seed & 0x20000)
+		mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	else
+		munmap(page, 4096);
+	syscall(SYS_getppid);
+}
+
+static void some_registration(unsigned int seed)
+{
+	static const uint32_t kinds[] = {SKUA_LOCATION_NONE, SKUA_LOCATION_STATIC, SKUA_LOCATION_DTV,
+					 SKUA_LOCATION_STATIC | SKUA_LOCATION_AFTER_EXEC};
+	long offset = (char *)&otel_thread_ctx_v1 - (char *)__builtin_thread_pointer();
+
+	register_process(getpid(), kinds[seed >> 30], 1 + (seed & 3), seed & 0x10000 ? offset : (int)seed);
 }
 
 static void one_child(unsigned int *seed)
@@ -33,6 +67,10 @@ static void one_child(unsigned int *seed)
 
 		if (how & 1)
 			skua_arm(0x91, 0x100 + how);
+		if (how & 2)
+			register_thread();
+		if (how & 4)
+			some_registration(*seed);
 		if (how < 6)
 			execv(arguments[0], arguments);
 		if (how < 10)
@@ -57,7 +95,7 @@ static void *life(void *arg)
 		void *page;
 		int fd;
 
-		switch (next_random(&seed) >> 29) {
+		switch (next_random(&seed) >> 28) {
 		case 0:
 			skua_arm(0x90, seed | 1);
 			break;
@@ -86,6 +124,26 @@ static void *life(void *arg)
 			break;
 		case 6:
 			usleep(seed >> 24);
+			break;
+		case 7:
+			register_thread();
+			break;
+		case 8:
+			register_address(NULL);
+			break;
+		case 9:
+		case 10:
+			attach(0x92, seed | 1);
+			syscall(SYS_getppid);
+			break;
+		case 11:
+			detach();
+			break;
+		case 12:
+			passing_memory(seed);
+			break;
+		case 13:
+			some_registration(seed);
 			break;
 		default:
 			syscall(SYS_getppid);

@@ -36,8 +36,7 @@ async function main(): Promise<void> {
     }
   } catch (thrown) {
     const failure = toSkuaError(thrown);
-    error = failure.code;
-    process.stderr.write(`${failure.message}\n`);
+    error = `${failure.code}: ${failure.message}`;
   }
   await new Promise<void>((resolve) => lines.end(resolve));
   delays.sort((a, b) => a - b);

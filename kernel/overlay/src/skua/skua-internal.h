@@ -146,9 +146,15 @@ int skua_state_disarm(const struct skua_ids *ids);
 void skua_state_drop(struct skua_state *state);
 void skua_states_destroy(void);
 
+/* The walk passes the states of other threads: RCU must keep those, also where no tracepoint has turned preemption off. */
 static inline struct skua_state *skua_state_current(void)
 {
-	return skua_state_of(current);
+	struct skua_state *state;
+
+	preempt_disable_notrace();
+	state = skua_state_of(current);
+	preempt_enable_notrace();
+	return state;
 }
 
 /* Around changes of what other CPUs read. Preemption is off in between, so that no reader waits for a thread that sleeps. */

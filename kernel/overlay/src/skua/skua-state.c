@@ -22,8 +22,8 @@ static DEFINE_RAW_SPINLOCK(states_lock);
 static unsigned int states_live; /* under states_lock */
 
 /*
- * Returns the state of a thread or NULL. That of the current thread stays valid as long as it is in the kernel, because
- * nobody else frees it; that of another thread as long as preemption is off.
+ * Returns the state of a thread or NULL; preemption must be off. That of the current thread stays valid as long as it is in
+ * the kernel, because nobody else frees it; that of another thread as long as preemption is off.
  */
 struct skua_state *skua_state_of(const struct task_struct *task)
 {
