@@ -7,14 +7,14 @@ folder=${1:-$(bash tools/debug-kernel.sh)}
 
 # Lists of macros (X macros) are not expressions; the ABI header is for user space too, which has no __packed; files of a
 # tree that is patched have no history.
-ignored=COMPLEX_MACRO,PREFER_PACKED,FILE_PATH_CHANGES,SPDX_LICENSE_TAG
+ignored=COMPLEX_MACRO,PREFER_DEFINED_ATTRIBUTE_MACRO,FILE_PATH_CHANGES,SPDX_LICENSE_TAG
 checkpatch() {
   perl "$folder/build/scripts/checkpatch.pl" --no-tree --terse --no-summary --max-line-length=120 --ignore "$ignored${1:+,$1}" "${@:2}"
 }
 
 status=0
 find kernel/include kernel/overlay -name '*.[ch]' -not -path '*/instrumentation/*' -print0 | sort -z |
-  while IFS= read -r -d '' file; do checkpatch LINUX_VERSION_CODE -f "$file" || echo "$file" >&2; done |
+  while IFS= read -r -d '' file; do checkpatch LINUX_VERSION_CODE,CONSTANT_COMPARISON -f "$file" || echo "$file" >&2; done |
   grep . && status=1
 for file in kernel/patches/*.patch; do
   # A patch without a commit around it; empty context lines are not ours.
@@ -27,5 +27,6 @@ package=$(bash kernel/fetch-source.sh "${XDG_CACHE_HOME:-$HOME/.cache}/skua")
 bash kernel/build.sh --source "$package" --headers "$folder/build" --out "$work/out" --work "$work/tree" >/dev/null
 # Only what sparse says of our own files: the rest is LTTng's and the kernel's.
 touch "$work"/tree/tree/src/skua/*.c "$work"/tree/tree/src/lttng-context-skua.c "$work"/tree/tree/src/probes/lttng-probe-skua.c
-if make -s -C "$folder/build" M="$work/tree/tree/src" CONFIG_LTTNG=m C=1 CHECK=sparse modules 2>&1 | grep -E '/skua[/-]|-skua\.c'; then status=1; fi
+ours='^[^ ]*/(skua/[^ /]+|lttng-(context|probe)-skua\.c):[0-9]'
+if make -s -C "$folder/build" M="$work/tree/tree/src" CONFIG_LTTNG=m C=1 CHECK=sparse modules 2>&1 | grep -E "$ours"; then status=1; fi
 exit "$status"

@@ -69,13 +69,15 @@ int skua_session_start(u32 *generation, struct skua_account **account, const cha
 /* May sleep: returns when the account is final. */
 void skua_session_stop(u32 *generation, struct skua_account *account);
 
-/*
- * The test in front of every event: one load and one branch for an ordinary session. The acquire pairs with the release in
- * skua_session_start().
- */
+static __always_inline u32 skua_generation_of(const u32 *session_generation)
+{
+	return smp_load_acquire(session_generation); /* pairs with the release in skua_session_start() */
+}
+
+/* The test in front of every event: one load and one branch for an ordinary session. */
 static __always_inline bool skua_session_admits(const u32 *session_generation)
 {
-	u32 generation = smp_load_acquire(session_generation);
+	u32 generation = skua_generation_of(session_generation);
 
 	return likely(!generation) || skua_admits(generation);
 }
@@ -83,21 +85,21 @@ static __always_inline bool skua_session_admits(const u32 *session_generation)
 /* The same for events that exist in Skua sessions only. */
 static __always_inline bool skua_session_admits_only(const u32 *session_generation)
 {
-	u32 generation = smp_load_acquire(session_generation);
+	u32 generation = skua_generation_of(session_generation);
 
 	return generation && skua_admits(generation);
 }
 
 static __always_inline bool skua_session_admits_entry(const u32 *session_generation)
 {
-	u32 generation = smp_load_acquire(session_generation);
+	u32 generation = skua_generation_of(session_generation);
 
 	return likely(!generation) || skua_admits_entry(generation);
 }
 
 static __always_inline bool skua_session_admits_exit(const u32 *session_generation)
 {
-	u32 generation = smp_load_acquire(session_generation);
+	u32 generation = skua_generation_of(session_generation);
 
 	return likely(!generation) || skua_admits_exit(generation);
 }

@@ -10,7 +10,7 @@
 #include <linux/mm.h>
 #include <lttng/kernel-version.h>
 
-#if (LTTNG_LINUX_VERSION_CODE >= LTTNG_KERNEL_VERSION(6,1,0))
+#if (LTTNG_LINUX_VERSION_CODE >= LTTNG_KERNEL_VERSION(6, 1, 0))
 #define SKUA_VMA_ITERATOR(_name, _mm) VMA_ITERATOR(_name, _mm, 0)
 #define skua_for_each_vma(_it, _vma) for_each_vma(_it, _vma)
 #else

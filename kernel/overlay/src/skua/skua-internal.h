@@ -16,6 +16,7 @@
 #define _SKUA_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
@@ -155,6 +156,15 @@ static inline struct skua_state *skua_state_current(void)
 	state = skua_state_of(current);
 	preempt_enable_notrace();
 	return state;
+}
+
+/* For memory that a probe asks for: it must not sleep, and goes without when there is none. */
+#define SKUA_GFP_IN_PROBES (GFP_NOWAIT | __GFP_NOWARN)
+
+/* With PREEMPT_RT the allocator takes locks that sleep, but probes still run with preemption off: they go without, always. */
+static inline bool skua_may_allocate(gfp_t gfp)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT) || gfpflags_allow_blocking(gfp);
 }
 
 /* Around changes of what other CPUs read. Preemption is off in between, so that no reader waits for a thread that sleeps. */

@@ -85,6 +85,7 @@ struct skua_process *skua_process_get(gfp_t gfp)
 
 void skua_process_put(struct skua_process *process)
 {
+	struct skua_ranges *ranges;
 	unsigned long flags;
 	bool last;
 
@@ -95,7 +96,9 @@ void skua_process_put(struct skua_process *process)
 	raw_spin_unlock_irqrestore(&processes_lock, flags);
 	if (!last)
 		return;
-	kfree(rcu_dereference_protected(process->ranges, true)); /* read only by threads that hold a reference */
+	ranges = rcu_dereference_protected(process->ranges, true);
+	if (ranges)
+		kfree_rcu(ranges, rcu);
 	kfree_rcu(process, rcu);
 }
 
@@ -278,7 +281,7 @@ bool skua_process_report(struct skua_state *state, bool may_sleep)
 	same_files = process->signature == signature;
 	if (process->generation != generation || !same_files)
 		report_all(state, mm);
-	replace_ranges(process, mm, same_files, may_sleep ? GFP_KERNEL : GFP_ATOMIC);
+	replace_ranges(process, mm, same_files, may_sleep ? GFP_KERNEL : SKUA_GFP_IN_PROBES);
 	process->signature = signature;
 	WRITE_ONCE(process->changes_seen, changes);
 	WRITE_ONCE(process->exec_vm, mm->exec_vm);

@@ -53,7 +53,7 @@ struct skua_ranges *skua_ranges_take(struct mm_struct *mm, u64 epoch, gfp_t gfp)
 	unsigned int count = collect(mm, NULL, 0);
 	const struct skua_range *last;
 
-	if (!count || count > MAX_RANGES)
+	if (!count || count > MAX_RANGES || !skua_may_allocate(gfp))
 		return NULL;
 	ranges = kmalloc(struct_size(ranges, range, count), gfp | __GFP_NOWARN);
 	if (!ranges)

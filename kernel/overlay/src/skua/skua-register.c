@@ -262,12 +262,12 @@ struct skua_state *skua_state_from_process(void)
 	preempt_enable_notrace();
 	if (found != FOUND_HEADER || !skua_header_arms(&header, &ids))
 		return NULL;
-	state = skua_state_create(GFP_NOWAIT | __GFP_NOWARN);
+	state = skua_may_allocate(SKUA_GFP_IN_PROBES) ? skua_state_create(SKUA_GFP_IN_PROBES) : ERR_PTR(-ENOMEM);
 	if (IS_ERR(state)) {
 		skua_count(registered_no_room);
 		return NULL;
 	}
-	state->process = skua_process_get(GFP_NOWAIT | __GFP_NOWARN);
+	state->process = skua_process_get(SKUA_GFP_IN_PROBES);
 	if (!state->process) {
 		skua_state_drop(state);
 		skua_count(registered_no_room);

@@ -69,7 +69,7 @@ static void take_snapshot(const struct skua_state *state, struct skua_subject *s
 	int i;
 
 	for (i = 0; i < SNAPSHOT_TRIES; i++) {
-		version = smp_load_acquire(&state->version);
+		version = smp_load_acquire(&state->version); /* pairs with skua_write_end() */
 		if (!(version & 1)) {
 			copy_values(state, subject);
 			smp_rmb(); /* pairs with skua_write_begin() */
