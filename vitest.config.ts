@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { WORKERS } from './test/vm/instance';
 
-/** Unit tests run in parallel beside their source; the other projects own real machines, so their files run one after another. */
+/** These own real machines, so their files run one after another. */
 const serial = { pool: 'forks', fileParallelism: false, maxWorkers: 1, isolate: true } as const;
+/** Each worker has virtual machines of its own. */
+const inGuests = { pool: 'forks', maxWorkers: WORKERS, isolate: true } as const;
 
 /** Not yet seen to pass from beginning to end, each time (docs/testing.md). Not part of `npm test`: a suite of its own until then. */
 const PENDING = [
@@ -50,7 +53,7 @@ export default defineConfig({
           globalSetup: 'test/vm/stopGuests.ts',
           testTimeout: 300_000,
           hookTimeout: 900_000,
-          ...serial,
+          ...inGuests,
         },
       },
       {
@@ -71,7 +74,7 @@ export default defineConfig({
           globalSetup: 'test/vm/stopGuests.ts',
           testTimeout: 300_000,
           hookTimeout: 900_000,
-          ...serial,
+          ...inGuests,
         },
       },
     ],

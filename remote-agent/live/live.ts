@@ -36,7 +36,7 @@ export interface LiveOptions {
   readonly finish?: AbortSignal;
   /** Default 3 s. */
   readonly finishQuietMs?: number;
-  /** Pause between rounds that brought nothing; doubled while nothing happens for a while. Default 10 ms. */
+  /** Pause between rounds that brought nothing; five times that while nothing happens for a while. Default 10 ms. */
   readonly pollMs?: number;
   /** How long to wait for the session to appear. Default 10 s. */
   readonly sessionWaitMs?: number;
@@ -55,7 +55,9 @@ export interface CtfBatch {
 const BATCH_ITEMS = 4096;
 /** A stream that is so far ahead of the slowest one is not asked for more. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
-const QUIET_ROUNDS = 50;
+/** So many rounds without anything span two ticks of the usual live timer: whatever comes next, somebody has just begun to do something. */
+const QUIET_ROUNDS = 20;
+const QUIET_FACTOR = 5;
 /** Of a stream that has more, so that what was read comes out before the rest. */
 const PACKETS_A_ROUND = 16;
 
@@ -89,7 +91,7 @@ export async function* openLive(options: LiveOptions): AsyncGenerator<CtfBatch, 
       quiet = busy ? 0 : quiet + 1;
       if (busy || options.finish?.aborted !== true) quietSince = Date.now();
       else if (Date.now() - quietSince > (options.finishQuietMs ?? 3000)) break;
-      if (!busy) await delay(quiet > QUIET_ROUNDS ? 2 * pollMs : pollMs);
+      if (!busy) await delay(quiet > QUIET_ROUNDS ? QUIET_FACTOR * pollMs : pollMs);
     }
   } catch (error) {
     failure = error;

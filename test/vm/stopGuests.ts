@@ -2,11 +2,10 @@
 import type { TestProject } from 'vitest/node';
 import { stopSandbox } from '../../src/core/sandbox/instance';
 import { quietContext } from './guest';
-import { EDITOR_GUEST, HOST_GUEST, KERNEL_GUEST, SANDBOX_GUESTS, SESSION_GUEST } from './instance';
+import { EDITOR_GUEST, VM_GUESTS } from './instance';
 
 export default function setup(project: TestProject): () => Promise<void> {
-  const guests =
-    project.name === 'e2e' ? [EDITOR_GUEST] : [SESSION_GUEST, KERNEL_GUEST, HOST_GUEST, ...SANDBOX_GUESTS];
+  const guests = project.name === 'e2e' ? [EDITOR_GUEST] : VM_GUESTS;
   return async () => {
     for (const name of guests) await stopSandbox(name, quietContext());
   };
