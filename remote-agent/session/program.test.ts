@@ -64,6 +64,17 @@ describe('Program', () => {
     expect(short.text.stdout).toBe('x\n');
   });
 
+  it('has started before it ends, also where the launcher is missing', async () => {
+    const nowhere = join(folder, 'no-launcher');
+    const out = sink();
+    const program = await Program.launch(options('sh', '-c', 'read x; echo "$x"'), {}, nowhere, out);
+    program.input(Buffer.from('hi\n'));
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(out.text.stdout).toBe('hi\n');
+    const missing = Program.launch(options('no-such-program-here'), {}, nowhere, sink());
+    await expect(missing).rejects.toMatchObject({ code: 'program-not-found' });
+  });
+
   it('says when there is no such program or folder', async () => {
     const missing = Program.launch(options('no-such-program-here'), {}, launcher, sink());
     await expect(missing).rejects.toMatchObject({ code: 'program-not-found' });

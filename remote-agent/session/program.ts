@@ -85,14 +85,15 @@ export class Program implements Disposable {
       hasLauncher ? [...launcherArgs, options.program, ...options.args] : [...options.args],
       {
         detached: true,
-        stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+        // Nobody but the launcher would close the last: a program on its own has no use for it, and keeps it open to its end.
+        stdio: ['pipe', 'pipe', 'pipe', ...(hasLauncher ? (['pipe'] as const) : [])],
         env,
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       },
     );
     // Listeners first: a short program has ended, and said what it had to, before the launcher's report is read.
     const program = new Program(child, sink);
-    const failure = await startFailure(child, child.stdio[STATUS_FD] as Readable);
+    const failure = await startFailure(child, child.stdio[STATUS_FD] as Readable | undefined);
     if (failure !== undefined) throw explainStart(options.program, failure);
     return program;
   }
@@ -179,13 +180,22 @@ interface StartFailure {
 }
 
 /** The launcher writes a line when it cannot become the program, and its status pipe just closes when it can. */
-async function startFailure(child: ChildProcess, status: Readable): Promise<StartFailure | undefined> {
+async function startFailure(
+  child: ChildProcess,
+  status: Readable | undefined,
+): Promise<StartFailure | undefined> {
   return await new Promise((resolve) => {
     let text = '';
     child.once('error', (error) => {
       const code = (error as NodeJS.ErrnoException).code;
       resolve({ error: code === 'ENOENT' ? 'not-found' : 'not-executable', message: error.message });
     });
+    if (status === undefined) {
+      child.once('spawn', () => {
+        resolve(undefined);
+      });
+      return;
+    }
     status.on('data', (data: Buffer) => {
       text += data.toString('utf8');
     });
