@@ -144,6 +144,7 @@ describe('a Node program with jaeger-client', () => {
     const calls = (parent: Span, ...names: readonly string[]): readonly string[] =>
       run.spans
         .filter(({ parentSpanId, name }) => parentSpanId === parent.spanId && names.includes(name))
+        .sort((a, b) => (a.startNs < b.startNs ? -1 : 1))
         .map(({ name, status }) => (status.code === 'error' ? `${name} failed` : name));
     for (const span of user) {
       if (span.name === 'save note')
