@@ -89,7 +89,7 @@ export class TraceSession {
   private readonly abort = new AbortController();
   private readonly timers: NodeJS.Timeout[] = [];
   private reading: Promise<void> = Promise.resolve();
-  private readonly preflight = new PreflightCheck();
+  private readonly preflight: PreflightCheck;
   private lastBatchMs = Date.now();
   private lastEventNs = 0n;
   private failure: SkuaError | undefined;
@@ -118,6 +118,7 @@ export class TraceSession {
     sinkHolder: { target: TraceSession | undefined },
   ) {
     sinkHolder.target = this;
+    this.preflight = new PreflightCheck(() => readAccount(options.name));
     this.clock = new ClockCheck(join(deps.native, 'skua-launch'));
     this.pipeline = new SpanPipeline(
       (delivery) => {
