@@ -103,6 +103,39 @@ interface Outcome {
   readonly error?: SkuaError;
 }
 
+/** From when the program is there to be stopped, the first Ctrl-C stops it instead of cancelling everything. */
+class Stopper {
+  private begun = false;
+  private wanted = false;
+  private program: TraceRun | undefined;
+
+  constructor(
+    private readonly interrupts: Interrupts,
+    private readonly terminal: Terminal,
+  ) {}
+
+  /** A program that prints has begun, even when the agent's word that it has started is still on its way. */
+  begin(): void {
+    if (this.begun) return;
+    this.begun = true;
+    this.interrupts.onFirst(() => {
+      this.terminal.note('\nStopping the program; Ctrl-C again gives up.');
+      this.wanted = true;
+      this.stop();
+    });
+  }
+
+  started(program: TraceRun): void {
+    this.program = program;
+    this.begin();
+    this.stop();
+  }
+
+  private stop(): void {
+    if (this.wanted) this.program?.signal('SIGINT').catch(() => undefined);
+  }
+}
+
 async function trace(
   options: RunOptions,
   collector: SpanCollector,
@@ -113,6 +146,7 @@ async function trace(
 ): Promise<Outcome> {
   let loss: LossReport = NO_LOSS;
   const startedNs = BigInt(Date.now()) * 1_000_000n;
+  const stopper = new Stopper(interrupts, terminal);
   const run = await startRun(
     options,
     {
@@ -120,6 +154,7 @@ async function trace(
         collector.add(spans, provisional);
       },
       output: (stream, data) => {
+        stopper.begin();
         progress.clear();
         // With --json stdout holds one JSON document and nothing else.
         (stream === 'stdout' && !terminal.json ? process.stdout : process.stderr).write(data);
@@ -135,10 +170,7 @@ async function trace(
     context,
   );
   progress.clear();
-  interrupts.onFirst(() => {
-    terminal.note('\nStopping the program; Ctrl-C again gives up.');
-    run.signal('SIGINT').catch(() => undefined);
-  });
+  stopper.started(run);
   const forward = forwardInput(run);
   const known = {
     target: targetName(options.target),
