@@ -61,15 +61,15 @@ it('has nothing to say while threads live and die under sessions and modules tha
   for (const round of [1, 2]) {
     await m.must('/root/vm/modules.sh load /root/skua gid=$(getent group tracing | cut -d: -f3)');
     await m.must(`set -e; cd /root/vm; rm -f /root/stop
-      (./stress 900 6 /root/stop > /root/stress.out; echo $? >> /root/stress.out) &
-      for i in 1 2; do ./record.sh skua-debug-$i /root/debug-$i -- sleep 3; ./record.sh other /root/other -s getppid -- ./files; done
+      (./stress 900 3 /root/stop > /root/stress.out; echo $? >> /root/stress.out) &
+      for i in 1 2; do ./record.sh skua-debug-$i /root/debug-$i -- sleep 2; ./record.sh other /root/other -s getppid -- ./files; done
       touch /root/stop
       wait`);
     expect(await m.must('cat /root/stress.out'), `round ${String(round)}`).toMatch(
       /^threads \d+ processes \d+\n0\n$/,
     );
     // Half of the time armed threads are still there when the modules go.
-    if (round === 2) await m.must('cd /root/vm && (./stress 20 4 > /dev/null 2>&1 &) ; sleep 3');
+    if (round === 2) await m.must('cd /root/vm && (./stress 20 2 > /dev/null 2>&1 &) ; sleep 3');
     await m.must('/root/vm/modules.sh unload');
     const last = (await m.must('dmesg | grep "skua: unloaded" | tail -n 1')).trim();
     const [, allocated, freed] = /allocated (\d+) freed (\d+)$/.exec(last) ?? [];
