@@ -142,6 +142,7 @@ size_t skua_scratch_bytes(void);
 /* skua-state.c */
 struct skua_state *skua_state_of(const struct task_struct *task);
 struct skua_state *skua_state_create(gfp_t gfp);
+struct skua_state *skua_state_ready(void);
 int skua_state_arm(const struct skua_ids *ids);
 int skua_state_disarm(const struct skua_ids *ids);
 void skua_state_drop(struct skua_state *state);

@@ -301,17 +301,9 @@ int skua_register_thread(u64 address)
 	/* Brings the page in, too: a variable that was never touched is not there yet. */
 	if (copy_from_user(&pointer, (const void __user *)address, sizeof(pointer)))
 		return -EFAULT;
-	state = skua_state_current();
-	if (!state) {
-		state = skua_state_create(GFP_KERNEL);
-		if (IS_ERR(state))
-			return PTR_ERR(state);
-	}
-	if (!state->process) {
-		state->process = skua_process_get(GFP_KERNEL);
-		if (!state->process)
-			return -ENOMEM;
-	}
+	state = skua_state_ready();
+	if (IS_ERR(state))
+		return PTR_ERR(state);
 	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
 	barrier();

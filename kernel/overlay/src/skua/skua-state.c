@@ -81,24 +81,34 @@ void skua_state_drop(struct skua_state *state)
 	skua_count(states_freed);
 }
 
-/*
- * Arms the current thread with these ids. -ENOSPC: too many armed threads. -ENOMEM.
- * An interrupt in between sees the thread unarmed, never a mixture of two records.
- */
-int skua_state_arm(const struct skua_ids *ids)
+/* The state of the current thread, made if need be, with its address space's entry. -ENOSPC: too many states. -ENOMEM. */
+struct skua_state *skua_state_ready(void)
 {
 	struct skua_state *state = skua_state_current();
 
 	if (!state) {
 		state = skua_state_create(GFP_KERNEL);
 		if (IS_ERR(state))
-			return PTR_ERR(state);
+			return state;
 	}
 	if (!state->process) {
 		state->process = skua_process_get(GFP_KERNEL);
 		if (!state->process)
-			return -ENOMEM;
+			return ERR_PTR(-ENOMEM);
 	}
+	return state;
+}
+
+/*
+ * Arms the current thread with these ids. -ENOSPC: too many armed threads. -ENOMEM.
+ * An interrupt in between sees the thread unarmed, never a mixture of two records.
+ */
+int skua_state_arm(const struct skua_ids *ids)
+{
+	struct skua_state *state = skua_state_ready();
+
+	if (IS_ERR(state))
+		return PTR_ERR(state);
 	skua_write_begin(state);
 	WRITE_ONCE(state->armed, false);
 	barrier();
