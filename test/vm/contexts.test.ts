@@ -42,7 +42,7 @@ afterAll(async () => {
 const run = (program: string, ms: number): Promise<Traced> =>
   trace({
     upload: { kind: 'folder', localPath: folder },
-    launch: { program, args: ['spans', String(ms)], env: {}, vdsoSyscalls: false },
+    launch: { program: `./${program}`, args: ['spans', String(ms)], env: {}, vdsoSyscalls: false },
     session: { tracepoints: [] },
   });
 
