@@ -1,6 +1,6 @@
 /** The whole chain on a real kernel: sandbox, SSH, agent, LTTng, spans. Programs are built here and uploaded, as a user's would be. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -203,6 +203,8 @@ describe('cancelling', () => {
           },
         },
       };
+      // What follows an executable's sections changes nothing but that it has to be copied: an unchanged file is not.
+      appendFileSync(blocked, step);
       const run = await trace({ session: { tracepoints: [] }, ...uploaded(blocked) }, undefined, context);
       expect(run.error?.code, step).toBe('cancelled');
     }
