@@ -78,7 +78,7 @@ describe('why system calls waited', () => {
       const waiting = waitingOf(call) as Waiting;
       const length = Number(lengthOf(call));
       expect(waiting.onCpuNs + waiting.runnableNs + waiting.blockedNs, call.name).toBe(length);
-      expect(waiting.onCpuNs).toBeGreaterThan(0);
+      expect(waiting.onCpuNs, `${call.name} ${JSON.stringify(waiting)}`).toBeGreaterThan(0);
       expect(waiting.waker === undefined).toBe(waiting.blockedNs === 0);
       if (waiting.blockedNs > 0) {
         const states = statesOf(call.attributes, length);
