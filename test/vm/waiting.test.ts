@@ -70,7 +70,10 @@ describe('why system calls waited', () => {
   });
 
   it('adds up to the nanosecond for every call', () => {
-    const finished = calls().filter((call) => call.endNs !== undefined);
+    // Of a call that never returns, such as rt_sigreturn, there is no length to split.
+    const finished = calls().filter(
+      (call) => call.endNs !== undefined && call.attributes[ATTR.unfinished] === undefined,
+    );
     expect(finished.length).toBeGreaterThan(400);
     const without = finished.filter((call) => typeof waitingOf(call) !== 'object');
     expect(without.map((call) => `${call.name} ${String(call.attributes[ATTR.timesUnknown])}`)).toEqual([]);
