@@ -147,7 +147,7 @@ describe('a host is prepared, and that is undone', () => {
     const old = hash.replace(/./g, (digit) => (digit === '0' ? '1' : '0'));
     await machine.must(`sudo systemctl stop lttng-sessiond
 sudo rmmod $(lsmod | awk '/^lttng_probe|^lttng_ring_buffer_client|^lttng_counter_client/ {print $1}') ; for i in 1 2 3 4 5 6; do for m in $(lsmod | awk '/^(lttng|skua)/ && $3 == 0 {print $1}'); do sudo rmmod $m; done; done
-mkdir -p /tmp/old && cp ${folder}/* /tmp/old && LC_ALL=C sed -i 's/${hash}/${old}/' /tmp/old/*.ko
+mkdir -p /tmp/old && cp ${folder}/* /tmp/old && LC_ALL=C sed -i 's/${hash}/${old}/g' /tmp/old/*.ko
 for m in $(sed -n 's/^ *"\\(.*\\.ko\\)",*$/\\1/p' ${folder}/manifest.json); do g=; [ $m = skua.ko ] && g="gid=$(getent group tracing | cut -d: -f3)"; sudo insmod /tmp/old/$m $g; done
 sudo systemctl start lttng-sessiond; grep ${old} /proc/skua/abi`);
     await machine.must('sudo lttng create other-user >/dev/null');
