@@ -43,6 +43,9 @@ process.stdin.on('data', (chunk) => {
 
 let folder: string;
 let helper: string;
+/** Longer than a helper takes to start on a busy machine. */
+const HANG_MS = 3000;
+
 let symbolizer: Symbolizer;
 const warnings: string[] = [];
 const sample = (pid: number, what = '.') => ({ pid, bytes: Buffer.from(what) });
@@ -104,13 +107,13 @@ describe('Symbolizer', () => {
   });
 
   it('gives up a helper that hangs', async () => {
-    symbolizer = start({ timeoutMs: 300 });
+    symbolizer = start({ timeoutMs: HANG_MS });
     expect((await symbolizer.symbolize([sample(1, 'h')]))[0]?.end).toBe('helper-failed');
     expect((await symbolizer.symbolize([sample(1)]))[0]?.end).toBe('complete');
   });
 
   it('gives up a helper that hangs, also while questions go on', async () => {
-    symbolizer = start({ timeoutMs: 300 });
+    symbolizer = start({ timeoutMs: HANG_MS });
     const hung = symbolizer.symbolize([sample(1, 'h')]);
     const more = setInterval(() => void symbolizer.symbolize([sample(2, 'h')]), 50);
     expect((await hung)[0]?.end).toBe('helper-failed');
