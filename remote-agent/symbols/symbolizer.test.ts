@@ -122,6 +122,8 @@ describe('Symbolizer', () => {
 
   it('gives up a helper that sends garbage', async () => {
     symbolizer = start();
+    // One that sends garbage before anything else counts as one that cannot run at all.
+    await symbolizer.symbolize([sample(1)]);
     expect((await symbolizer.symbolize([sample(1, 'g')]))[0]?.end).toBe('helper-failed');
     expect((await symbolizer.symbolize([sample(1)]))[0]?.end).toBe('complete');
   });
