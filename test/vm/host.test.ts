@@ -171,7 +171,7 @@ describe('tracing that is there already', () => {
     });
     const updates = `/lib/modules/${image.kernelRelease}/updates`;
     const put = await machine.ssh.run(
-      `sudo mkdir -p ${updates} && sudo tar -C ${updates} -xz && sudo depmod && sudo systemctl restart lttng-sessiond && sudo modprobe lttng-probe-sched`,
+      `sudo mkdir -p ${updates} && sudo tar -C ${updates} -xz && sudo depmod && sudo systemctl restart lttng-sessiond && sudo modprobe lttng-probe-sched && for i in $(seq 50); do sudo lttng --no-sessiond list >/dev/null 2>&1 && break; sleep 0.2; done`,
       { signal: AbortSignal.timeout(600_000), input },
     );
     expect(put.code, put.stderr).toBe(0);
