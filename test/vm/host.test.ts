@@ -285,7 +285,7 @@ describe('what the kernel refuses', () => {
       `LC_ALL=C sed -i 's/ SMP preempt mod_unload/ UMP preempt mod_unload/' ${folder}/skua.ko`,
     );
     const refused = step(await prepare(target, vmContext()), 'modules');
-    expect(refused?.error?.code).toBe('module-refused');
+    expect(refused).toMatchObject({ state: 'failed', error: { code: 'module-refused' } });
     expect(refused?.error?.detail).toMatch(/Invalid module format/);
     expect(await machine.must('systemctl is-active lttng-sessiond')).toBe('active\n');
   });
