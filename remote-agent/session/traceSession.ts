@@ -98,6 +98,7 @@ export class TraceSession {
   private recordingEnded = false;
   private rejected = 0;
   private troublesBase: KernelTroubles = { unreadable: 0, refused: 0, missed: 0 };
+  private endTold = false;
   private lastLoss = '';
   private programPid: number | undefined;
   private vdsoVisible = false;
@@ -368,6 +369,7 @@ export class TraceSession {
   /** Tells the client what is lost so far, if that has changed. `ended`: everything that can arrive has arrived. */
   private async tellLoss(ended: boolean): Promise<LossReport> {
     const { name } = this.options;
+    this.endTold ||= ended;
     const [account, troubles, receiverFull] = await Promise.all([
       ended ? readFinalAccount(name, ACCOUNT_PATIENCE_MS) : readAccount(name),
       readTroubles(),
@@ -391,6 +393,8 @@ export class TraceSession {
       ended,
     });
     if (ended) this.notes.push(...accountNotes(account));
+    // One that was begun before the end and took its time knows less than the last.
+    if (this.endTold && !ended) return loss;
     const text = JSON.stringify(loss);
     if (text !== this.lastLoss) this.deps.send({ t: 'loss', loss, lost: kernel.lostStretches.list });
     this.lastLoss = text;
