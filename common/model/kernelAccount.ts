@@ -16,6 +16,11 @@ export interface KernelAccount {
   readonly lost: number;
 }
 
+/** The system calls that programs made inside spans: all but Skua's own. */
+export function syscallsIn({ entries, control }: KernelAccount): number {
+  return entries - control;
+}
+
 /** The newest recording of the session in the file's text; undefined when there is none. */
 export function parseAccount(text: string, session: string): KernelAccount | undefined {
   const [header = '', ...lines] = text.trimEnd().split('\n');

@@ -1,4 +1,5 @@
-import type { KernelAccount } from './kernelAccount';
+import { syscallsIn, type KernelAccount } from './kernelAccount';
+import type { Span } from './span';
 
 /**
  * Loss accounting of one session. Two equations hold when it has ended; docs/loss.md explains them hop by hop.
@@ -97,6 +98,20 @@ export interface Received {
   readonly refusedUser: number;
 }
 
+/** Counts the final spans that a client has taken or refused. */
+export class ReceivedCount {
+  private readonly finals = { syscalls: 0, refusedSyscalls: 0, refusedUser: 0 };
+
+  get received(): Received {
+    return { ...this.finals };
+  }
+
+  count(span: Span, held: boolean): void {
+    if (span.origin === 'kernel') this.finals[held ? 'syscalls' : 'refusedSyscalls'] += 1;
+    else if (!held) this.finals.refusedUser += 1;
+  }
+}
+
 /** System calls that were issued and have no span. */
 export function lostSyscalls(loss: LossReport): number {
   return loss.entryLost + loss.bothLost + loss.ssh + loss.store + loss.unexplained;
@@ -111,12 +126,17 @@ export function withStore(loss: LossReport, received: Omit<Received, 'syscalls'>
   };
 }
 
+/** System calls made inside spans by the kernel's count, without the `ownSyscalls` of the session's test; 0 without an account. */
+export function issuedIn(account: KernelAccount | undefined, ownSyscalls: number): number {
+  return account === undefined ? 0 : Math.max(0, syscallsIn(account) - ownSyscalls);
+}
+
 /** What the kernel counted up to now, in a report that was made without it or before. */
 export function withAccount(loss: LossReport, account: KernelAccount): LossReport {
   return {
     ...loss,
     eventsOffered: account.events,
-    issued: Math.max(0, account.entries - account.control - loss.ownSyscalls),
+    issued: issuedIn(account, loss.ownSyscalls),
     ringBuffer: account.lost,
   };
 }

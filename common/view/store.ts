@@ -5,7 +5,7 @@
  */
 import type { Disposable } from '../base/disposable';
 import { ns, type Nanoseconds } from '../base/time';
-import type { Received } from '../model/loss';
+import { ReceivedCount, type Received } from '../model/loss';
 import { ATTR, type AttributeValue, type Span, type SpanId, type TraceId } from '../model/span';
 import { statesOf, waitingOf, WAKER_LINK } from '../model/waiting';
 import { allocateColumns, packColumns, PART, type SpanColumns, type ThreadInfo } from './columns';
@@ -51,7 +51,7 @@ export class SpanStore {
   private readonly listeners = new Set<(replaced: readonly number[]) => void>();
   private epochNs: Nanoseconds | undefined;
   private placeholderCount = 0;
-  private readonly finals = { syscalls: 0, refusedSyscalls: 0, refusedUser: 0 };
+  private readonly finals = new ReceivedCount();
   private cyclicCount = 0;
 
   constructor(private readonly options: SpanStoreOptions = { limit: DEFAULT_SPAN_LIMIT }) {}
@@ -72,7 +72,7 @@ export class SpanStore {
 
   /** Of the final spans: what the loss account needs. */
   get received(): Received {
-    return { ...this.finals };
+    return this.finals.received;
   }
 
   /** Parent references ignored because they would have closed a circle. */
@@ -96,7 +96,7 @@ export class SpanStore {
     for (const [place, span] of spans.entries()) {
       const held = this.upsertOne(span, replaced);
       if (held) taken += 1;
-      if (!later.has(place)) this.count(span, held);
+      if (!later.has(place)) this.finals.count(span, held);
     }
     for (const listener of this.listeners) listener(replaced);
     return taken;
@@ -194,11 +194,6 @@ export class SpanStore {
       if (woken === undefined) this.woken.set(traceId + spanId, new Set([index]));
       else woken.add(index);
     }
-  }
-
-  private count(span: Span, held: boolean): void {
-    if (span.origin === 'kernel') this.finals[held ? 'syscalls' : 'refusedSyscalls'] += 1;
-    else if (!held) this.finals.refusedUser += 1;
   }
 
   private parentIndex(traceId: TraceId, spanId: SpanId): number {

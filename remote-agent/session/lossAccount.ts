@@ -1,4 +1,4 @@
-import { NO_LOSS, type LossReport } from '../../common/model/loss';
+import { issuedIn, NO_LOSS, type LossReport } from '../../common/model/loss';
 import type { KernelAccount } from '../../common/model/kernelAccount';
 import type { KernelCounts } from '../spans/kernelSpans';
 import type { KernelTroubles } from './kernelCounters';
@@ -28,7 +28,7 @@ export function lossReport(sources: LossSources): LossReport {
   const decoded = counts.events + own.events;
   // The kernel's own count is complete, also for packets that never came; while it runs, events on their way are in it.
   const ringBuffer = account?.running === false ? account.lost : counts.ringBuffer;
-  const issued = account === undefined ? 0 : Math.max(0, account.entries - account.control - own.syscalls);
+  const issued = issuedIn(account, own.syscalls);
   const missing = (all: number, ...known: readonly number[]): number =>
     account === undefined || !ended
       ? 0

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CtfItem } from '../../common/ctf/types';
 import { SKUA } from '../../common/model/abi';
-import type { KernelAccount } from '../../common/model/kernelAccount';
+import { syscallsIn, type KernelAccount } from '../../common/model/kernelAccount';
 import { armHelper, preflightId } from '../lttng/preflight';
 
 /**
@@ -50,7 +50,7 @@ export class PreflightCheck {
   async make<T>(patienceMs: number, givenUp: Promise<T>): Promise<'seen' | 'late' | T> {
     await armHelper(this.id);
     const account = await this.account();
-    if (account !== undefined && account.lost > 0) this.made = account.entries - account.control;
+    if (account !== undefined && account.lost > 0) this.made = syscallsIn(account);
     return Promise.race([this.seen.then(() => 'seen' as const), givenUp, sleep(patienceMs, 'late' as const)]);
   }
 }

@@ -255,10 +255,7 @@ export class TraceSession {
     const { control, log } = this.deps;
     log('debug', `Events were read ${this.readLag.toString()} after they happened.`);
     if (this.failure === undefined) {
-      if (!this.recordingEnded)
-        await control.stop(this.options.name).catch((error: unknown) => {
-          log('warn', `lttng stop: ${toSkuaError(error).message}`);
-        });
+      if (!this.recordingEnded) await this.stopRecording();
       await control.destroy(this.options.name).catch((error: unknown) => {
         log('warn', `lttng destroy: ${toSkuaError(error).message}`);
       });
@@ -354,6 +351,10 @@ export class TraceSession {
     const note = `Recording ended early: only ${Math.floor(free / 1024 / 1024)} MB are free below ${this.folder}. Free some, or trace fewer system calls; calls made since are in no count.`;
     this.notes.push(note);
     this.deps.log('warn', note);
+    await this.stopRecording();
+  }
+
+  private async stopRecording(): Promise<void> {
     await this.deps.control.stop(this.options.name).catch((error: unknown) => {
       this.deps.log('warn', `lttng stop: ${toSkuaError(error).message}`);
     });

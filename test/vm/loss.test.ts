@@ -10,7 +10,7 @@ import type { LossReport } from '../../common/model/loss';
 import { ATTR } from '../../common/model/span';
 import type { RunOptions, TraceRun } from '../../src/core/api';
 import { REPOSITORY } from './guest';
-import { openMachine, trace, vmContext, type Machine, type Traced } from './machine';
+import { NO_SYSCALL_LOST, openMachine, trace, vmContext, type Machine, type Traced } from './machine';
 import { openProxy } from './proxy';
 import { openSshHome } from './sshTarget';
 import { kernelTrouble } from './trouble';
@@ -122,14 +122,7 @@ describe('every call that the program made is accounted for', () => {
   it('when nothing is lost', async () => {
     const run = await ordinary({ threads: 4, rounds: 100 });
     expect(run.received.syscalls).toBe(2400);
-    expect(run.loss).toMatchObject({
-      ringBuffer: 0,
-      stream: 0,
-      bothLost: 0,
-      entryLost: 0,
-      exitLost: 0,
-      ssh: 0,
-    });
+    expect(run.loss).toMatchObject(NO_SYSCALL_LOST);
   });
 
   it('when the buffers are far too small: by which of its events were lost', async () => {

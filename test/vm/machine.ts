@@ -67,6 +67,16 @@ export async function openMachine(name: string = SESSION_GUEST): Promise<Machine
   };
 }
 
+/** Of a loss report: on the way to the client nothing was lost of any system call. */
+export const NO_SYSCALL_LOST = {
+  ringBuffer: 0,
+  stream: 0,
+  bothLost: 0,
+  entryLost: 0,
+  exitLost: 0,
+  ssh: 0,
+};
+
 export interface Traced {
   readonly spans: readonly Span[];
   readonly stdout: string;

@@ -1,4 +1,4 @@
-import type { Received } from '../../../common/model/loss';
+import { ReceivedCount, type Received } from '../../../common/model/loss';
 import type { Span } from '../../../common/model/span';
 
 /** Most spans that the command line holds unless told otherwise; some 3 GB at the sizes seen in practice. */
@@ -7,7 +7,7 @@ export const DEFAULT_MAX_SPANS = 2_000_000;
 /** The spans of a run by identity: a later delivery of a span replaces the earlier one. Bounded; what is refused is counted. */
 export class SpanCollector {
   private readonly byId = new Map<string, Span>();
-  private readonly finals = { syscalls: 0, refusedSyscalls: 0, refusedUser: 0 };
+  private readonly finals = new ReceivedCount();
 
   constructor(private readonly limit = DEFAULT_MAX_SPANS) {}
 
@@ -18,13 +18,13 @@ export class SpanCollector {
       const id = span.traceId + span.spanId;
       const taken = this.byId.size < this.limit || this.byId.has(id);
       if (taken) this.byId.set(id, span);
-      if (!later.has(place)) this.count(span, taken);
+      if (!later.has(place)) this.finals.count(span, taken);
     }
   }
 
   /** Of the final spans: what the loss account needs. */
   get received(): Received {
-    return { ...this.finals };
+    return this.finals.received;
   }
 
   get size(): number {
@@ -34,10 +34,5 @@ export class SpanCollector {
   /** In order of first arrival. */
   spans(): Span[] {
     return [...this.byId.values()];
-  }
-
-  private count(span: Span, taken: boolean): void {
-    if (span.origin === 'kernel') this.finals[taken ? 'syscalls' : 'refusedSyscalls'] += 1;
-    else if (!taken) this.finals.refusedUser += 1;
   }
 }

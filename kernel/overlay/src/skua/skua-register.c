@@ -262,7 +262,7 @@ struct skua_state *skua_state_from_process(void)
 	preempt_enable_notrace();
 	if (found != FOUND_HEADER || !skua_header_arms(&header, &ids))
 		return NULL;
-	state = skua_may_allocate(SKUA_GFP_IN_PROBES) ? skua_state_create(SKUA_GFP_IN_PROBES) : ERR_PTR(-ENOMEM);
+	state = skua_state_create(SKUA_GFP_IN_PROBES);
 	if (IS_ERR(state)) {
 		skua_count(registered_no_room);
 		return NULL;

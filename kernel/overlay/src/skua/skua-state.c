@@ -43,6 +43,8 @@ struct skua_state *skua_state_create(gfp_t gfp)
 	unsigned long flags;
 	bool room;
 
+	if (!skua_may_allocate(gfp))
+		return ERR_PTR(-ENOMEM);
 	state = kzalloc(struct_size(state, scratch, skua_scratch_bytes()), gfp | __GFP_ACCOUNT);
 	if (!state)
 		return ERR_PTR(-ENOMEM);
