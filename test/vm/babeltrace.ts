@@ -75,7 +75,8 @@ class ValueParser {
       return values;
     }
     if (this.text[this.at] === '"') return JSON.parse(this.match(/("(?:[^"\\]|\\.)*")/y)) as string;
-    if (this.text[this.at] === '(') return this.match(/(\([^)]*\) : container = \w+)/y);
+    // An enumeration's label and number; a label may hold anything, parentheses too.
+    if (this.text[this.at] === '(') return this.match(/(\((?:[^"()]|"(?:[^"\\]|\\.)*")*\))/y);
     const number = this.match(/(-?(?:0x[0-9A-Fa-f]+|\d+))/y);
     return number.startsWith('-') ? -BigInt(number.slice(1)) : BigInt(number);
   }
