@@ -227,6 +227,7 @@ function fakeHost(options: FakeOptions = {}): FakeHost {
           .map((line) => `insmod ${line.replace(/\/\S*\//, '')}`),
       );
       files
+        .set('/proc/modules', PROC_MODULES)
         .set('/proc/skua/abi', `${SKUA.ABI_VERSION} 77b125dbbc5313ca\n`)
         .set('/proc/skua', '')
         .set('/proc/skua/context', '');
@@ -411,6 +412,21 @@ describe('Host', () => {
     expect(states((await host(locked).prepare(inputs, run)).report.steps)).toMatchObject({ modules: 'ok' });
     for (const each of [busy, locked])
       expect(each.commands.filter((command) => !command.startsWith('lttng'))).toEqual([]);
+  });
+
+  it('loads all of them again when a session daemon that ended has unloaded a part', async () => {
+    const fake = fakeHost();
+    const inputs = { modulesDir: folder, modulesHash: HASH };
+    await host(fake).prepare(inputs, run);
+    const rest = 'lttng_tracer 2633728 0 - Live 0x0 (OE)\nskua 16384 1 lttng_tracer, Live 0x0 (OE)\n';
+    fake.files.set('/proc/modules', rest);
+    fake.commands.length = 0;
+    const found = (await host(fake).doctor(inputs)).steps.find((step) => step.id === 'modules');
+    expect(found).toMatchObject({ state: 'fixable' });
+    expect(found?.found).toContain('only a part');
+    expect(states((await host(fake).prepare(inputs, run)).report.steps)).toMatchObject({ modules: 'ok' });
+    expect(fake.commands).toContain('rmmod lttng_tracer skua');
+    expect(fake.commands).toContain('insmod skua.ko gid=106');
   });
 
   it('replaces modules of another interface, but not under a running session', async () => {

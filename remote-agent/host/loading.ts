@@ -35,13 +35,20 @@ export interface LoadedModules {
   readonly version: number;
   /** Empty when the modules do not say. */
   readonly sourceHash: string;
+  /** Whether those are there that a session daemon uses: one that ends unloads them, also when it has not loaded them. */
+  readonly complete: boolean;
   /** Whether this agent can work with them. */
   readonly compatible: boolean;
 }
 
+/** Of the modules that a session daemon uses and unloads, the one that Skua's channels need. */
+const RING_BUFFER_CLIENT = 'lttng_ring_buffer_client_discard';
+
 export async function loadedModules(facts: Facts): Promise<LoadedModules | undefined> {
   const abi = parseAbi((await facts.readText(ABI_FILE)) ?? '');
-  return abi === undefined ? undefined : { ...abi, compatible: abi.version === SKUA.ABI_VERSION };
+  if (abi === undefined) return undefined;
+  const complete = (await facts.modules()).some((module) => module.name === RING_BUFFER_CLIENT);
+  return { ...abi, complete, compatible: complete && abi.version === SKUA.ABI_VERSION };
 }
 
 /** Whether the modules in the kernel are those that this client would load. */

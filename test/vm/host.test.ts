@@ -49,9 +49,9 @@ beforeAll(async () => {
 }, 3_600_000);
 
 afterAll(async () => {
+  asSandboxOwner();
   const log = await machine.kernelLog();
   await machine.close();
-  asSandboxOwner();
   await resetSandbox(HOST_GUEST, vmContext());
   rmSync(home, { recursive: true, force: true });
   expect(log).not.toMatch(KERNEL_TROUBLE);

@@ -268,7 +268,9 @@ function replacement(loaded: LoadedModules | undefined, sessions: readonly strin
   const found =
     loaded === undefined
       ? "The distribution's own LTTng modules are loaded"
-      : `Another build of Skua's modules is loaded (${named(loaded)})`;
+      : loaded.complete
+        ? `Another build of Skua's modules is loaded (${named(loaded)})`
+        : "Of Skua's modules only a part is loaded: a session daemon that ended has unloaded the others";
   const names = sessions?.join(', ') ?? '';
   if (names !== '') {
     if (loaded?.compatible === true)

@@ -45,7 +45,9 @@ export async function prepare(target: TargetSpec, context: CoreContext): Promise
   } finally {
     await open.dispose();
   }
-  return needsReconnect ? doctor(target, context) : report;
+  // A new login shows what the new group changes. It does not show why a step has failed.
+  const failed = report.steps.some((step) => step.state === 'failed');
+  return needsReconnect && !failed ? doctor(target, context) : report;
 }
 
 /** Undoes what `prepare` has done on the target. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { basename, posix } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SkuaError, toSkuaError } from '../../../common/base/errors';
 import { SKUA } from '../../../common/model/abi';
 import { parseAccount } from '../../../common/model/kernelAccount';
@@ -187,7 +188,9 @@ class Run implements TraceRun {
       if (summary instanceof SkuaError) throw summary;
       return { exit, summary };
     } catch (error) {
-      await this.accountWithoutAgent();
+      // A session that failed still has what it recorded until then.
+      if (this.disposed === undefined)
+        await (this.open.agent.gone ? this.accountWithoutAgent() : this.handOver());
       throw toSkuaError(error);
     } finally {
       await this.dispose();
@@ -199,8 +202,7 @@ class Run implements TraceRun {
    * one, the last report stands.
    */
   private async accountWithoutAgent(): Promise<void> {
-    const { agent, ssh } = this.open;
-    if (!agent.gone || this.disposed !== undefined) return;
+    const { ssh } = this.open;
     const [last] = this.progress.loss;
     try {
       const signal = AbortSignal.timeout(ACCOUNT_LIMIT_MS);
@@ -217,18 +219,22 @@ class Run implements TraceRun {
     return this.stopping;
   }
 
+  /** Ends the program if it still runs, and takes what the session has, unless that takes too long. */
+  private async handOver(): Promise<void> {
+    const ignore = (): void => undefined;
+    // Rejects when the program has exited already.
+    if (this.stopping === undefined)
+      await this.open.agent.request('signal', { signal: 'SIGKILL' }).catch(ignore);
+    await Promise.race([
+      this.stopSession().catch(ignore), // The failure that is reported is the one that led here.
+      sleep(STOP_LIMIT_MS, undefined, { ref: false }),
+    ]);
+  }
+
   /** The agent kills the program and ends the session by itself when its stdin closes; asking first delivers the last spans. */
   private async shutDown(): Promise<void> {
     try {
-      if (this.stopping === undefined) {
-        await this.open.agent.request('signal', { signal: 'SIGKILL' });
-        await Promise.race([
-          this.stopSession(),
-          new Promise((resolve) => setTimeout(resolve, STOP_LIMIT_MS)),
-        ]);
-      }
-    } catch {
-      // The program has exited already, or the agent is gone: closing the connection is all that remains.
+      if (this.stopping === undefined) await this.handOver();
     } finally {
       await this.open.dispose();
     }
