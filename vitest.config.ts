@@ -19,7 +19,6 @@ const PENDING = [
   'test/vm/debug-kernel.test.ts',
   'test/vm/host.test.ts',
   'test/vm/live.test.ts',
-  'test/vm/loss.test.ts',
   'test/vm/workloads.test.ts',
   'test/e2e/hosts.test.ts',
 ];

@@ -32,6 +32,14 @@ export class Descriptors {
     return address === undefined ? path : `${path} ${address}`;
   }
 
+  /** The socket got this peer. Its own address is looked up (again), which takes a moment; many do not live that long. */
+  connected(tid: number, fd: number, peer: string): void {
+    const inode = socketInode(this.threads.get(tid)?.get(fd) ?? '');
+    if (inode === undefined) return;
+    this.socket(inode, `→ ${peer}`);
+    if (this.unresolved.size < MAX_SOCKETS) this.unresolved.add(inode);
+  }
+
   /** Address of a socket inode; inode numbers of sockets are not reused within a session's time. */
   socket(inode: string, address: string): void {
     if (this.sockets.size >= MAX_SOCKETS) this.sockets.clear();

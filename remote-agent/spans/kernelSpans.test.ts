@@ -332,6 +332,27 @@ describe('KernelSpans', () => {
     );
   });
 
+  it('names a socket by the peer that it was connected to, and has its own address looked up', () => {
+    const connect = { fd: 3, family: 2, dport: 80, v4addr: Uint8Array.of(127, 0, 0, 1) };
+    const outputs: KernelOutput[] = [];
+    const builder = new KernelSpans((output) => outputs.push(output), true);
+    const connecting = (at: number, ret: number): void => {
+      builder.item(event(at, 'skua_fd', { fields: { fd: 3, ino: 5n, path: 'socket:[7]' } }));
+      builder.item(entry(at, 'connect', at, { fields: connect }));
+      builder.item(exit(at + 1, 'connect', at, ret));
+    };
+    connecting(10, -111);
+    expect(builder.descriptors.takeUnresolved()).toEqual(['7']);
+    connecting(20, -115);
+    expect(builder.descriptors.takeUnresolved()).toEqual(['7']);
+    builder.descriptors.socket('7', 'tcp 127.0.0.1:4000 → 127.0.0.1:80');
+    builder.item(entry(30, 'close', 30, { fields: { fd: 3 } }));
+    builder.item(exit(31, 'close', 30, 0));
+    expect(
+      outputs.flatMap((o) => (o.kind === 'span' && o.final ? [o.span.attributes[ATTR.fdPath]] : [])),
+    ).toEqual(['socket:[7]', 'socket:[7] → 127.0.0.1:80', 'socket:[7] tcp 127.0.0.1:4000 → 127.0.0.1:80']);
+  });
+
   it('shows a long syscall early, once, and finishes it under the same id', () => {
     const outputs: KernelOutput[] = [];
     const builder = new KernelSpans((output) => outputs.push(output), true);

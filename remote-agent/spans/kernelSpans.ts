@@ -66,6 +66,9 @@ interface OpenSyscall {
  *   entry(id 8) … entry(id 9) of the same thread      →  8 lost its exit: delivered as unfinished, counted
  *   sched_waking(id 4, tid of id 7)                   →  an event of both: 4 woke, 7 was woken
  */
+/** A non-blocking connect() returns before the connection is made. */
+const IN_PROGRESS = -115;
+
 export class KernelSpans {
   private readonly open = new Map<bigint, OpenSyscall>();
   private readonly openOfThread = new Map<number, bigint>();
@@ -217,8 +220,16 @@ export class KernelSpans {
     const outcome = decodeOutcome(syscall.name, event.fields['ret']);
     if (!syscall.unknown) decodeExitArguments(syscall.name, event.fields, open.decoded);
     if (syscall.name.startsWith('exec') && outcome.ret === 0) this.emit({ kind: 'exec', pid: context.pid });
+    if (syscall.name === 'connect' && (outcome.ret === 0 || outcome.ret === IN_PROGRESS))
+      this.connected(open);
     this.counts.spans += 1;
     this.emitSpan(open, this.span(open, event.timestampNs, outcome.attributes, outcome.status), true);
+  }
+
+  private connected({ context, decoded }: OpenSyscall): void {
+    const peer = decoded.attributes[`${ATTR.syscallArgPrefix}address`];
+    const [fd] = decoded.fds;
+    if (typeof peer === 'string' && fd !== undefined) this.descriptors.connected(context.tid, fd, peer);
   }
 
   private fd(event: CtfEvent, context: EventContext): void {

@@ -294,12 +294,12 @@ describe('what the kernel refuses', () => {
     const target = asHost();
     const folder = await bringModules();
     await machine.must(
-      `rm -rf ${folder}; sudo mv /usr/bin/gcc /usr/bin/gcc.hidden; printf '#!/bin/sh\\necho broken >&2; exit 1\\n' | sudo tee /usr/bin/gcc >/dev/null; sudo chmod 755 /usr/bin/gcc`,
+      `rm -rf ${folder}; sudo mv /usr/bin/make /usr/bin/make.hidden; printf '#!/bin/sh\\necho broken >&2; exit 1\\n' | sudo tee /usr/bin/make >/dev/null; sudo chmod 755 /usr/bin/make`,
     );
     const failed = step(await prepare(target, vmContext()), 'build');
     expect(failed?.error?.code).toBe('module-build-failed');
     expect(failed?.error?.detail).toContain('broken');
-    await machine.must('sudo mv /usr/bin/gcc.hidden /usr/bin/gcc');
+    await machine.must('sudo mv /usr/bin/make.hidden /usr/bin/make');
 
     // An archive without the package of this kernel, as after a while on every distribution.
     await machine.must(`sudo dpkg --purge --force-depends linux-headers-${image.kernelRelease} >/dev/null 2>&1

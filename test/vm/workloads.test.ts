@@ -89,9 +89,10 @@ describe('a program that does everything', () => {
     // Sockets.
     const address = `127.0.0.1:${String(port)}`;
     expect(JSON.stringify(named('connect')[0]?.attributes)).toContain(address);
+    // Its own one is looked up in /proc, which a busy machine may come to too late.
     const sent = named('sendto').at(-1)?.attributes[ATTR.fdPath];
     expect(sent).toMatch(
-      new RegExp(`^socket:\\[\\d+\\] tcp 127\\.0\\.0\\.1:\\d+ → ${address.replaceAll('.', '\\.')}$`),
+      new RegExp(`^socket:\\[\\d+\\] (tcp 127\\.0\\.0\\.1:\\d+ )?→ ${address.replaceAll('.', '\\.')}$`),
     );
 
     // The library's line, and the program's frames above it.
