@@ -237,6 +237,8 @@ describe('call sites', () => {
     expect(grown('sites_known')).toBeGreaterThanOrEqual(table.references);
     expect(grown('sites_none')).toBeGreaterThanOrEqual(full.definitions);
     expect(grown('sites_evicted')).toBe(0);
+    // Both sessions saw the same calls: with memos, and with stacks in full.
+    expect(grown('sites_remembered')).toBeGreaterThan(100);
     console.log(
       `${String(full.calls.size)} calls, ${String(table.references)} by reference; stack bytes a call: ` +
         `${(table.stackBytes / table.calls.size).toFixed(0)} with the table, ${(full.stackBytes / full.calls.size).toFixed(0)} without`,

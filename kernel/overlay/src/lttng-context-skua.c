@@ -43,21 +43,14 @@ static size_t all_get_size(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 {
 	const struct lttng_kernel_session *session = session_of(probe_ctx);
 	enum skua_event kind = kind_of(probe_ctx);
-	size_t start = offset;
-	int i;
+	/* Four words, then two of half the size: however the tracer aligns them, none but the first is moved by that. */
+	size_t size = lib_ring_buffer_align(offset, lttng_alignof(u64)) + sizeof(struct skua_values);
 
+	BUILD_BUG_ON(sizeof(struct skua_values) != 4 * sizeof(u64) + 2 * sizeof(u32));
 	skua_account_offered(READ_ONCE(session->skua_account), kind);
-	for (i = 0; i < 4; i++) {
-		offset += lib_ring_buffer_align(offset, lttng_alignof(u64));
-		offset += sizeof(u64);
-	}
-	for (i = 0; i < 2; i++) { /* flags, length of the stack */
-		offset += lib_ring_buffer_align(offset, lttng_alignof(u32));
-		offset += sizeof(u32);
-	}
 	if (kind == SKUA_EVENT_ENTRY)
-		offset += skua_entry_stack_size(READ_ONCE(session->skua_sites));
-	return offset - start;
+		size += skua_entry_stack_size(READ_ONCE(session->skua_sites));
+	return size;
 }
 
 /* The event has got its space. */
@@ -68,19 +61,13 @@ static void all_record(void *priv, struct lttng_kernel_probe_ctx *probe_ctx,
 	struct skua_values values;
 	const u8 *stack = NULL;
 	size_t bytes = 0;
-	u32 length;
 
 	skua_account_recorded(READ_ONCE(session->skua_account));
 	if (kind_of(probe_ctx) == SKUA_EVENT_ENTRY)
 		stack = skua_entry_stack(&bytes);
 	skua_current_values(&values);
-	length = bytes;
-	chan->ops->event_write(ctx, &values.trace_hi, sizeof(u64), lttng_alignof(u64));
-	chan->ops->event_write(ctx, &values.trace_lo, sizeof(u64), lttng_alignof(u64));
-	chan->ops->event_write(ctx, &values.span, sizeof(u64), lttng_alignof(u64));
-	chan->ops->event_write(ctx, &values.syscall, sizeof(u64), lttng_alignof(u64));
-	chan->ops->event_write(ctx, &values.flags, sizeof(u32), lttng_alignof(u32));
-	chan->ops->event_write(ctx, &length, sizeof(u32), lttng_alignof(u32));
+	values.stack_length = bytes;
+	chan->ops->event_write(ctx, &values, sizeof(values), lttng_alignof(u64));
 	if (!bytes)
 		return;
 	chan->ops->event_write(ctx, stack, bytes, lttng_alignof(u8));

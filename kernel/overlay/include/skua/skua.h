@@ -24,13 +24,17 @@
 struct skua_account;
 struct skua_sites;
 
-/* Context of an event, as the fields of skua_abi.h name it. All zero for an unarmed thread. */
+/*
+ * Context of an event, as the fields of skua_abi.h name it and as they lie in the event. All zero for an unarmed thread. The
+ * stack's length is the writer's to set.
+ */
 struct skua_values {
 	u64 trace_hi;
 	u64 trace_lo;
 	u64 span;
 	u64 syscall;
 	u32 flags;
+	u32 stack_length;
 };
 
 /* All of these speak of the current thread and may be called wherever a tracepoint may fire. */

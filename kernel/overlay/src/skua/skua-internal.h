@@ -120,7 +120,7 @@ struct skua_state {
 	bool exec;	   /* it was an exec: the state goes when it ends */
 	bool stack_short;
 	bool mappings_known; /* skua_process.ranges is right for this syscall */
-	int stack_bytes; /* taken, the site in front included */
+	int stack_bytes; /* taken, the site in front included: SKUA_SITE_BYTES when the call was remembered */
 	int stack_sent;	 /* of these in the event being recorded: all, or the site alone */
 
 	u64 next_id, end_id; /* block of syscall ids owned by this thread */
@@ -257,6 +257,16 @@ void skua_sched_wake_end(void *data, struct task_struct *task);
 
 /* skua-stack.c */
 void skua_stack_take(struct skua_state *state);
+void skua_stack_take_rest(struct skua_state *state);
+
+/* skua-memo.c */
+struct skua_memo;
+void skua_memos_create(void);
+void skua_memos_destroy(void);
+u64 skua_memo_find(const struct skua_ranges *ranges, const u64 *registers);
+struct skua_memo *skua_memo_begin(u64 epoch, const u64 *words);
+void skua_memo_add(struct skua_memo *memo, size_t place, u64 word);
+void skua_memo_end(struct skua_memo *memo, u64 site);
 
 /* skua-process.c */
 struct skua_process *skua_process_get(gfp_t gfp);
@@ -270,7 +280,7 @@ struct skua_ranges *skua_ranges_take(struct mm_struct *mm, u64 epoch, gfp_t gfp)
 bool skua_ranges_have(const struct skua_ranges *ranges, u64 address);
 
 /* skua-site.c */
-u64 skua_site_of(const struct skua_ranges *ranges, const u64 *words, size_t bytes);
+u64 skua_site_of(const struct skua_ranges *ranges, const u64 *words, size_t bytes, struct skua_memo *memo);
 void skua_site_init(void);
 
 /* skua-site-table.c */
@@ -320,6 +330,7 @@ void skua_proc_exit(void);
 	_(mappings_postponed)	\
 	_(sites_new)		\
 	_(sites_known)		\
+	_(sites_remembered)	\
 	_(sites_evicted)	\
 	_(sites_none)		\
 	_(fds)			\

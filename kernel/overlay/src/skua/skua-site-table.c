@@ -45,6 +45,7 @@ struct skua_sites *skua_sites_create(void)
 		return NULL;
 	sites->bytes = entries * sizeof(u64);
 	sites->set_mask = entries / WAYS - 1;
+	skua_memos_create();
 	atomic_inc(&tables);
 	return sites;
 }

@@ -72,8 +72,9 @@ static __always_inline u64 sip_end(struct sip *sip)
 /*
  * The site of a capture: registers and stack words one after the other, as they are sent. 0 when there is none, because the
  * stack is unaligned (its words are then not those that the unwinder reads) or ip is in no executable memory that is known.
+ * The memo, when there is one, learns which words are part of it.
  */
-u64 skua_site_of(const struct skua_ranges *ranges, const u64 *words, size_t bytes)
+u64 skua_site_of(const struct skua_ranges *ranges, const u64 *words, size_t bytes, struct skua_memo *memo)
 {
 	const size_t count = bytes / sizeof(u64);
 	const u64 ip = words[SKUA_REG_IP], sp = words[SKUA_REG_SP];
@@ -91,6 +92,7 @@ u64 skua_site_of(const struct skua_ranges *ranges, const u64 *words, size_t byte
 	sip_add(&sip, bytes);
 	for (i = 0; i < count; i++) {
 		const u64 word = words[i];
+		bool counts = false;
 
 		if (i % 32 == 0) {
 			if (zeros)
@@ -99,19 +101,31 @@ u64 skua_site_of(const struct skua_ranges *ranges, const u64 *words, size_t byte
 		}
 		if (!word) {
 			zeros |= 1u << i % 32;
+			if (memo)
+				skua_memo_add(memo, i, word);
 			continue;
 		}
 		if (i == SKUA_REG_SP)
 			continue;
-		if (word - near < near_bytes)
+		if (word - near < near_bytes) {
 			sip_add(&sip, (u64)i << POSITION_SHIFT | KIND_DISTANCE | (word - near));
-		if (skua_ranges_have(ranges, word))
+			counts = true;
+		}
+		if (skua_ranges_have(ranges, word)) {
 			sip_add(&sip, (u64)i << POSITION_SHIFT | word);
+			counts = true;
+		}
+		if (counts && memo)
+			skua_memo_add(memo, i, word);
 	}
 	if (zeros)
 		sip_add(&sip, KIND_ZEROS | (u64)(DIV_ROUND_UP(count, 32)) << POSITION_SHIFT | zeros);
 	site = sip_end(&sip);
-	return site ? site : 1;
+	if (!site)
+		site = 1;
+	if (memo)
+		skua_memo_end(memo, site);
+	return site;
 }
 
 void skua_site_init(void)

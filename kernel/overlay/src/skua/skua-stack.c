@@ -34,31 +34,25 @@ static size_t wanted(const struct mm_struct *mm, unsigned long sp)
 	return end > sp ? min_t(size_t, bytes, end - sp) : bytes;
 }
 
-/* The call site of what was just taken, 0 when there is none. Preemption is off, and RCU waits for it. */
-static u64 site_taken(const struct skua_state *state)
+/* Where the thread's executable memory is, when sites are wanted and it is known. Preemption is off, and RCU waits for it. */
+static const struct skua_ranges *ranges_of(const struct skua_state *state)
 {
-	const struct skua_ranges *ranges;
-
 	if (!skua_sites_wanted() || !state->mappings_known || !state->process)
-		return 0;
-	ranges = rcu_dereference_sched(state->process->ranges);
-	if (!ranges)
-		return 0;
-	return skua_site_of(ranges, (const u64 *)(state->scratch + SKUA_SITE_BYTES), state->stack_bytes - SKUA_SITE_BYTES);
+		return NULL;
+	return rcu_dereference_sched(state->process->ranges);
 }
 
+/* Takes the site alone when the call is remembered, else everything. */
 void skua_stack_take(struct skua_state *state)
 {
 	const struct pt_regs *regs = task_pt_regs(current);
-	unsigned long sp = regs->sp;
-	size_t bytes, left;
+	const struct skua_ranges *ranges = ranges_of(state);
 	u64 *site = (u64 *)state->scratch;
 	u64 *out = site + 1;
-	u8 *piece = state->scratch + SKUA_SITE_BYTES + SKUA_REGS_BYTES;
 
 	*site = 0;
 	out[0] = regs->ip;
-	out[1] = sp;
+	out[1] = regs->sp;
 	out[2] = regs->bp;
 	out[3] = regs->bx;
 	out[4] = regs->r12;
@@ -71,8 +65,27 @@ void skua_stack_take(struct skua_state *state)
 		state->stack_bytes = SKUA_SITE_BYTES + SKUA_REGS_BYTES;
 		return;
 	}
-	bytes = wanted(current->mm, sp);
-	left = bytes;
+	if (ranges)
+		*site = skua_memo_find(ranges, out);
+	if (!*site) {
+		skua_stack_take_rest(state);
+		return;
+	}
+	state->stack_bytes = SKUA_SITE_BYTES;
+	skua_count(sites_remembered);
+}
+
+/* Takes the piece of the stack after the registers, which have been taken, and calculates the site. */
+void skua_stack_take_rest(struct skua_state *state)
+{
+	const struct skua_ranges *ranges = ranges_of(state);
+	u64 *site = (u64 *)state->scratch;
+	const u64 *words = site + 1;
+	const unsigned long sp = words[SKUA_REG_SP];
+	u8 *piece = state->scratch + SKUA_SITE_BYTES + SKUA_REGS_BYTES;
+	size_t bytes = wanted(current->mm, sp);
+	size_t left = bytes;
+
 	pagefault_disable();
 	if (access_ok((const void __user *)sp, bytes))
 		left = __copy_from_user_inatomic(piece, (const void __user *)sp, bytes);
@@ -85,5 +98,9 @@ void skua_stack_take(struct skua_state *state)
 			skua_count(stack_short);
 	}
 	state->stack_bytes = SKUA_SITE_BYTES + SKUA_REGS_BYTES + bytes - left;
-	*site = site_taken(state);
+	*site = 0;
+	/* A piece that is short now may be whole the next time: it is not remembered. */
+	if (ranges)
+		*site = skua_site_of(ranges, words, state->stack_bytes - SKUA_SITE_BYTES,
+				     left ? NULL : skua_memo_begin(ranges->epoch, words));
 }

@@ -218,9 +218,14 @@ size_t skua_entry_stack_size(struct skua_sites *sites)
 	if (state->stack_bytes == SKUA_STACK_NOT_TAKEN)
 		skua_stack_take(state);
 	site = *(const u64 *)state->scratch;
-	state->stack_sent = state->stack_bytes;
-	if (site && sites && skua_sites_have(sites, site))
+	if (site && sites && skua_sites_have(sites, site)) {
 		state->stack_sent = SKUA_SITE_BYTES;
+	} else {
+		/* Remembered, but this session does not have it. */
+		if (state->stack_bytes == SKUA_SITE_BYTES)
+			skua_stack_take_rest(state);
+		state->stack_sent = state->stack_bytes;
+	}
 	return state->stack_sent;
 }
 EXPORT_SYMBOL_GPL(skua_entry_stack_size);
