@@ -15,6 +15,7 @@
 #include <lttng/events-internal.h>
 #include <lttng/tracer.h>
 #include <ringbuffer/frontend_types.h>
+#include <wrapper/tracepoint.h>
 #include <wrapper/vmalloc.h>
 #include <skua/skua.h>
 #include <skua/skua-lttng.h>
@@ -174,6 +175,20 @@ int skua_channel_created(struct lttng_kernel_channel_buffer *chan)
 	if (ret)
 		return ret;
 	return append_fields(&chan->priv->ctx, stack_fields, ARRAY_SIZE(stack_fields));
+}
+
+int skua_channel_probe_register(const char *tracepoint, void *probe, struct lttng_kernel_channel_buffer *chan)
+{
+	if (!chan->parent.session->skua_generation)
+		return lttng_wrapper_tracepoint_probe_register(tracepoint, probe, chan);
+	return skua_probe_register(!strcmp(tracepoint, "sys_exit"), probe, chan);
+}
+
+int skua_channel_probe_unregister(const char *tracepoint, void *probe, struct lttng_kernel_channel_buffer *chan)
+{
+	if (!chan->parent.session->skua_generation)
+		return lttng_wrapper_tracepoint_probe_unregister(tracepoint, probe, chan);
+	return skua_probe_unregister(!strcmp(tracepoint, "sys_exit"), chan);
 }
 
 /* The session is Skua's; it admits no event before it has a generation. */

@@ -25,6 +25,13 @@ void skua_session_stopped(struct lttng_kernel_session *session);
 /* For any session, when no event of it can be in progress any more. */
 void skua_session_destroyed(struct lttng_kernel_session *session);
 
+/*
+ * In place of the tracepoint's own: the syscall probes of a Skua session's channel are called for armed threads only. By its name
+ * "sys_enter" or "sys_exit". The sessions lock is held.
+ */
+int skua_channel_probe_register(const char *tracepoint, void *probe, struct lttng_kernel_channel_buffer *chan);
+int skua_channel_probe_unregister(const char *tracepoint, void *probe, struct lttng_kernel_channel_buffer *chan);
+
 /* Makes the integer fields known to filters of every session, as $ctx.skua_span and so on. */
 int skua_add_to_static_ctx(struct lttng_kernel_ctx **ctx);
 

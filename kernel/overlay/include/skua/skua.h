@@ -21,6 +21,7 @@
 
 #define SKUA_NOT_STARTED U32_MAX
 
+struct pt_regs;
 struct skua_account;
 struct skua_sites;
 
@@ -67,6 +68,13 @@ enum skua_event {
 
 void skua_account_offered(struct skua_account *account, enum skua_event event);
 void skua_account_recorded(struct skua_account *account);
+
+/*
+ * What is to be called with `data` at the entry or exit of the syscalls of armed threads, while sessions run. -ENOMEM, -ENOENT.
+ * The tracer's sessions lock is held. After unregistering a call may still be in progress, as with a tracepoint.
+ */
+int skua_probe_register(bool at_exit, void (*probe)(void *data, struct pt_regs *regs, long value), void *data);
+int skua_probe_unregister(bool at_exit, void *data);
 
 /* Called by the tracer with its sessions lock held. The name is copied. */
 int skua_session_start(u32 *generation, struct skua_account **account, const char *name);

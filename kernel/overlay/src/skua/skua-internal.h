@@ -17,13 +17,15 @@
 
 #include <linux/atomic.h>
 #include <linux/gfp.h>
-#include <linux/list.h>
+#include <linux/hash.h>
+#include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
-#include <linux/rcupdate.h>
+#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
+#include <asm/unistd.h>
 
 #include <skua/skua.h>
 #include <skua/skua_abi.h>
@@ -140,13 +142,30 @@ extern unsigned int skua_sessions; /* running */
 size_t skua_scratch_bytes(void);
 
 /* skua-state.c */
-struct skua_state *skua_state_of(const struct task_struct *task);
+#define SKUA_STATE_TABLE_BITS 12
+extern DECLARE_HASHTABLE(skua_states, SKUA_STATE_TABLE_BITS);
 struct skua_state *skua_state_create(gfp_t gfp);
 struct skua_state *skua_state_ready(void);
 int skua_state_arm(const struct skua_ids *ids);
 int skua_state_disarm(const struct skua_ids *ids);
 void skua_state_drop(struct skua_state *state);
 void skua_states_destroy(void);
+
+/*
+ * Returns the state of a thread or NULL; preemption must be off. That of the current thread stays valid as long as it is in
+ * the kernel, because nobody else frees it; that of another thread as long as preemption is off. Every system call of the
+ * host comes here while a session runs.
+ */
+static __always_inline struct skua_state *skua_state_of(const struct task_struct *task)
+{
+	struct skua_state *state;
+
+	hlist_for_each_entry_rcu_notrace(state, &skua_states[hash_ptr(task, SKUA_STATE_TABLE_BITS)], node) {
+		if (state->task == task)
+			return state;
+	}
+	return NULL;
+}
 
 /* The walk passes the states of other threads: RCU must keep those, also where no tracepoint has turned preemption off. */
 static inline struct skua_state *skua_state_current(void)
@@ -272,7 +291,16 @@ void skua_memo_end(struct skua_memo *memo, u64 site);
 struct skua_process *skua_process_get(gfp_t gfp);
 void skua_process_put(struct skua_process *process);
 bool skua_process_report(struct skua_state *state, bool may_sleep);
-void skua_process_changing(const struct pt_regs *regs);
+void skua_process_changing(const struct pt_regs *regs, bool compat);
+
+/* Whether a syscall's number is of those after which the mappings may be others. Of 32-bit calls all are looked at closer. */
+static inline bool skua_may_change_mappings(unsigned long nr)
+{
+	const u64 low = BIT_ULL(__NR_mmap) | BIT_ULL(__NR_mprotect) | BIT_ULL(__NR_mremap) | BIT_ULL(__NR_shmat);
+
+	BUILD_BUG_ON(__NR_mmap >= 64 || __NR_mprotect >= 64 || __NR_mremap >= 64 || __NR_shmat >= 64);
+	return nr < 64 ? low >> nr & 1 : nr == __NR_remap_file_pages || nr == __NR_pkey_mprotect;
+}
 
 /* skua-ranges.c */
 #define SKUA_SITE_ADDRESS_LIMIT BIT_ULL(47)

@@ -124,25 +124,18 @@ static bool may_change_code(const struct skua_process *process, const struct pt_
 }
 
 /*
- * At the exit of every thread's syscalls. Notes when the mappings may have changed in a way that the size of executable
- * memory does not show. Of 32-bit calls only the number is looked at.
+ * At the exit of the calls of skua_may_change_mappings() and of 32-bit ones, of any thread. Notes when the mappings may have
+ * changed in a way that the size of executable memory does not show. Of 32-bit calls only the number is looked at.
  */
-void skua_process_changing(const struct pt_regs *regs)
+void skua_process_changing(const struct pt_regs *regs, bool compat)
 {
 	unsigned long nr = regs->orig_ax & ~__X32_SYSCALL_BIT;
-	const u64 low = BIT_ULL(__NR_mmap) | BIT_ULL(__NR_mprotect) | BIT_ULL(__NR_mremap) | BIT_ULL(__NR_shmat);
-	bool compat = in_compat_syscall() && !(regs->orig_ax & __X32_SYSCALL_BIT);
 	struct skua_process *process;
 	unsigned long flags;
 
-	if (unlikely(compat)) {
-		/* mmap, mprotect, ipc, mremap, mmap2, remap_file_pages, pkey_mprotect, shmat */
-		if (nr != 90 && nr != 125 && nr != 117 && nr != 163 && nr != 192 && nr != 257 && nr != 380 && nr != 397)
-			return;
-	} else if (likely(nr >= 64 || !(low >> nr & 1))) {
-		if (likely(nr != __NR_remap_file_pages && nr != __NR_pkey_mprotect))
-			return;
-	}
+	/* mmap, mprotect, ipc, mremap, mmap2, remap_file_pages, pkey_mprotect, shmat */
+	if (compat && nr != 90 && nr != 125 && nr != 117 && nr != 163 && nr != 192 && nr != 257 && nr != 380 && nr != 397)
+		return;
 	raw_spin_lock_irqsave(&processes_lock, flags);
 	hash_for_each_possible(processes, process, node, (unsigned long)current->mm) {
 		if (process->mm == current->mm && (compat || may_change_code(process, regs, nr)))

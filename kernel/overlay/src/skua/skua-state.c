@@ -7,34 +7,14 @@
  * always that of a living thread.
  */
 
-#include <linux/atomic.h>
-#include <linux/hash.h>
-#include <linux/hashtable.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
 #include "skua-internal.h"
 
-#define STATE_TABLE_BITS 12
-
-static DEFINE_HASHTABLE(states, STATE_TABLE_BITS);
+DEFINE_HASHTABLE(skua_states, SKUA_STATE_TABLE_BITS);
 static DEFINE_RAW_SPINLOCK(states_lock);
 static unsigned int states_live; /* under states_lock */
-
-/*
- * Returns the state of a thread or NULL; preemption must be off. That of the current thread stays valid as long as it is in
- * the kernel, because nobody else frees it; that of another thread as long as preemption is off.
- */
-struct skua_state *skua_state_of(const struct task_struct *task)
-{
-	struct skua_state *state;
-
-	hlist_for_each_entry_rcu_notrace(state, &states[hash_ptr(task, STATE_TABLE_BITS)], node) {
-		if (state->task == task)
-			return state;
-	}
-	return NULL;
-}
 
 /* Makes the state of the current thread. -ENOSPC: too many threads have one. -ENOMEM. */
 struct skua_state *skua_state_create(gfp_t gfp)
@@ -55,7 +35,7 @@ struct skua_state *skua_state_create(gfp_t gfp)
 	room = states_live < skua_max_states;
 	if (room) {
 		states_live++;
-		hlist_add_head_rcu(&state->node, &states[hash_ptr(state->task, STATE_TABLE_BITS)]);
+		hlist_add_head_rcu(&state->node, &skua_states[hash_ptr(state->task, SKUA_STATE_TABLE_BITS)]);
 	}
 	raw_spin_unlock_irqrestore(&states_lock, flags);
 	if (!room) {
@@ -155,6 +135,6 @@ void skua_states_destroy(void)
 	struct hlist_node *next;
 	int bucket;
 
-	hash_for_each_safe(states, bucket, next, state, node)
+	hash_for_each_safe(skua_states, bucket, next, state, node)
 		skua_state_drop(state);
 }

@@ -10,15 +10,31 @@
  *
  * Events about an armed thread that another one causes (waking it, switching to it) are admitted too, see skua-sched.c.
  *
+ * Probes of Skua sessions are called from here, so that an unarmed thread pays for one look at the table of states and no more.
+ *
  * So a syscall whose entry was recorded has its exit recorded under the same ids, also when it is the write that
- * detaches the thread, or an exec. skua_sys_enter() runs before and skua_sys_exit() after every LTTng probe.
+ * detaches the thread, or an exec. skua_sys_enter() runs before and skua_sys_exit() after every probe of other
+ * LTTng sessions, whose filters may ask for the context.
  */
 
 #include <linux/atomic.h>
 #include <linux/export.h>
 #include <linux/preempt.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
+#include <asm/thread_info.h>
 
 #include "skua-internal.h"
+
+/* One of a channel, at one end of the syscalls. Changed under the tracer's sessions lock. */
+struct skua_probe {
+	struct hlist_node node;
+	void (*call)(void *data, struct pt_regs *regs, long value);
+	void *data;
+	struct rcu_head rcu;
+};
+
+static struct hlist_head probes[2]; /* at entry, at exit */
 
 /* Syscall ids are handed to threads in blocks, so that CPUs do not share a cache line at every syscall. */
 #define ID_BLOCK 256
@@ -40,9 +56,47 @@ static u64 take_id(struct skua_state *state)
 	return state->next_id++;
 }
 
+int skua_probe_register(bool at_exit, void (*call)(void *data, struct pt_regs *regs, long value), void *data)
+{
+	struct skua_probe *probe = kmalloc(sizeof(*probe), GFP_KERNEL);
+
+	if (!probe)
+		return -ENOMEM;
+	probe->call = call;
+	probe->data = data;
+	hlist_add_head_rcu(&probe->node, &probes[at_exit]);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(skua_probe_register);
+
+int skua_probe_unregister(bool at_exit, void *data)
+{
+	struct skua_probe *probe;
+
+	hlist_for_each_entry(probe, &probes[at_exit], node) {
+		if (probe->data != data)
+			continue;
+		hlist_del_rcu(&probe->node);
+		kfree_rcu(probe, rcu);
+		return 0;
+	}
+	return -ENOENT;
+}
+EXPORT_SYMBOL_GPL(skua_probe_unregister);
+
+/* Preemption is off, and RCU waits for that. */
+static void call_probes(bool at_exit, struct pt_regs *regs, long value)
+{
+	struct skua_probe *probe;
+
+	hlist_for_each_entry_rcu_notrace(probe, &probes[at_exit], node)
+		probe->call(probe->data, regs, value);
+}
+
+/* Probes of tracepoints run with preemption off. */
 void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 {
-	struct skua_state *state = skua_state_current();
+	struct skua_state *state = skua_state_of(current);
 
 	if (likely(!state)) {
 		if (likely(!atomic_read(&skua_processes_registered)))
@@ -71,15 +125,19 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	skua_count(syscalls);
 	state->mappings_known = skua_process_report(state, false);
 	skua_fd_report(state, regs, nr);
+	call_probes(false, regs, nr);
 }
 
 void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
 {
-	struct skua_state *state = skua_state_current();
+	const bool compat = in_ia32_syscall(); /* x32 ones have the numbers of native ones */
+	struct skua_state *state = skua_state_of(current);
 
-	skua_process_changing(regs);
+	if (unlikely(compat || skua_may_change_mappings(regs->orig_ax & ~__X32_SYSCALL_BIT)))
+		skua_process_changing(regs, compat);
 	if (likely(!state))
 		return;
+	call_probes(true, regs, ret);
 	WRITE_ONCE(state->syscall, 0);
 	state->control = 0;
 	if (state->exec)
