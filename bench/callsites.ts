@@ -15,7 +15,7 @@ import { CallSites } from '../remote-agent/symbols/callSites';
 import { Symbolizer } from '../remote-agent/symbols/symbolizer';
 import { quote, REPOSITORY, runLocal, type Guest } from '../test/vm/guest';
 import { BENCH, loadModules, openBenchGuest, type GuestKind } from './lab/guest';
-import { machine, summarize, writeResult } from './lab/numbers';
+import { beginResult, summarize, writeResult } from './lab/numbers';
 
 const SESSION = 'skua-bench';
 const TRACE = '/dev/shm/sites';
@@ -166,7 +166,7 @@ export async function benchCallSites(options: {
 }): Promise<void> {
   execFileSync('bash', [join(REPOSITORY, 'tools/build-native.sh'), '--out', join(REPOSITORY, 'out/native')]);
   const rounds = options.quick ? 2 : 5;
-  const result: Record<string, unknown> = { machine: machine() };
+  const result = beginResult('callsites', options.kinds);
   for (const kind of options.kinds) {
     const guest = await openBenchGuest(kind);
     await guest.must(loadModules('skua'));

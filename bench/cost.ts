@@ -5,7 +5,7 @@
  */
 import type { Guest } from '../test/vm/guest';
 import { BENCH, loadModules, openBenchGuest, type GuestKind } from './lab/guest';
-import { machine, rounded, summarize, writeResult, type Summary } from './lab/numbers';
+import { beginResult, rounded, summarize, writeResult, type Summary } from './lab/numbers';
 import { mountTracers, type Tracers } from './lab/tracers';
 
 /** One line of the guest's programs (bench/guest/measure.h). */
@@ -110,7 +110,7 @@ function tracerCases(file: string, tracers: Tracers): readonly Case[] {
   return [
     { name: 'bpftrace', command: tracers.bpftrace(command) },
     { name: 'strace -f', command: `strace -f -o /dev/null ${command}` },
-    { name: 'perf trace', command: `${tracers.perf} ${command}` },
+    { name: 'perf trace', command: `${tracers.perfTrace} ${command}` },
   ];
 }
 
@@ -207,7 +207,7 @@ export async function benchCost(options: {
   readonly kinds: readonly GuestKind[];
   readonly quick: boolean;
 }): Promise<void> {
-  const result: Record<string, unknown> = { machine: machine() };
+  const result = beginResult('cost', options.kinds);
   const rounds = options.quick ? { time: 1, instructions: 1 } : { time: 4, instructions: 2 };
   for (const kind of options.kinds) {
     await measureGuest(kind, rounds[kind], options.quick, (half) => {

@@ -128,6 +128,61 @@ function latencyTable({ results }: LatencyResult): string {
   );
 }
 
+/** What matters to somebody who thinks of using it, in instructions where that was measured; aims are those of the project. */
+function summaryTable(
+  cost: CostHalf | undefined,
+  web: Scenarios | undefined,
+  latency: LatencyResult | undefined,
+): string {
+  const rows: (readonly string[])[] = [];
+  if (cost !== undefined) {
+    const of = (costs: Costs | undefined, name: string): number => costs?.[name]?.all.median ?? NaN;
+    const bare = of(cost.getppid, 'Skua modules, no session');
+    const untraced = of(cost.getppid, 'Skua modules, Skua session') - bare;
+    rows.push([
+      'a system call of a thread that is not traced, while Skua records',
+      `+${whole(untraced)} instructions (a bare \`getppid\`: ${whole(bare)}; where that takes 134 ns: +${whole((untraced / bare) * 134)} ns)`,
+      '+50 ns',
+    ]);
+    rows.push([
+      'one that another LTTng session records: Skua’s modules beside stock ones',
+      percent(
+        of(cost.getppid, 'Skua modules, ordinary session') /
+          of(cost.getppid, 'stock modules, ordinary session'),
+      ),
+      'nothing measurable',
+    ]);
+    const page = cost.writeLoop['4 KiB to ext4'];
+    const ratio = (name: string): string => `${times(page?.[name]?.ratio ?? NaN)}×`;
+    rows.push([
+      'the write loop, 4 KiB to ext4, each call in a span of its own',
+      `${ratio('spans, Skua session')} the untraced loop (strace -f ${ratio('strace -f')}, perf trace ${ratio('perf trace')}, bpftrace ${ratio('bpftrace')})`,
+      '2.5×',
+    ]);
+  }
+  const server = (name: string): number => web?.[name]?.['server']?.median ?? NaN;
+  if (web !== undefined) {
+    const none = server('no tracing');
+    rows.push([
+      'a web server, 0.1 % of requests traced, beside no tracing',
+      `${percent(server('Skua session, 0.1 %') / none)} instructions a request (stock LTTng session: ${percent(server('stock LTTng session, output ignored, 0.1 %') / none)})`,
+      '+1 %',
+    ]);
+    rows.push([
+      '1 % traced, beside the unmodified client',
+      `${percent(server('Skua session, 1 %') / server('unmodified client, 1 %'))} instructions a request`,
+      '+3 %',
+    ]);
+  }
+  for (const each of latency?.results ?? [])
+    rows.push([
+      `from the end of a system call to its span in the timeline, ${whole(each.reachedPerSecond)} a second, ${each.name}`,
+      `p50 ${each.webviewMs.p50} ms, p99 ${each.webviewMs.p99} ms`,
+      'p99 250 ms',
+    ]);
+  return table(['cost of', 'measured', 'aim'], rows);
+}
+
 function tables(): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const cost = result('cost') as CostResult | undefined;
@@ -146,6 +201,7 @@ function tables(): ReadonlyMap<string, string> {
   if (web !== undefined) found.set('web', webTable(web));
   const latency = result('latency') as LatencyResult | undefined;
   if (latency !== undefined) found.set('latency', latencyTable(latency));
+  if (i !== undefined) found.set('summary', summaryTable(i, web?.instructions?.scenarios, latency));
   return found;
 }
 

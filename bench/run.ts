@@ -3,11 +3,12 @@ import { benchCallSites } from './callsites';
 import { benchCost } from './cost';
 import { benchLatency } from './latency';
 import { benchWeb } from './web';
+import { profile } from './profile';
 import { writeTables } from './report';
 import type { GuestKind } from './lab/guest';
 
 const USAGE =
-  'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | report\n';
+  'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | profile [plain|context|spans] | report\n';
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...flags] = args;
@@ -26,6 +27,9 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     case 'latency':
       await benchLatency({ quick });
+      return 0;
+    case 'profile':
+      await profile(flags[0] ?? 'context');
       return 0;
     case 'report':
       writeTables();

@@ -10,7 +10,7 @@ import type { RunEvents } from '../src/core/api';
 import { startRun } from '../src/core/session/run';
 import { quietContext, type Guest } from '../test/vm/guest';
 import { BENCH, guestName, loadModules, openBenchGuest } from './lab/guest';
-import { machine, rounded, summarize, writeResult, type Summary } from './lab/numbers';
+import { beginResult, rounded, summarize, writeResult, type Summary } from './lab/numbers';
 import { freePort } from '../tools/editor/server';
 
 interface Scenario {
@@ -178,7 +178,7 @@ export async function benchWeb(options: {
   readonly kinds: readonly ('time' | 'instructions')[];
   readonly quick: boolean;
 }): Promise<void> {
-  const result: Record<string, unknown> = { machine: machine(), connections: CONNECTIONS };
+  const result: Record<string, unknown> = { ...beginResult('web', options.kinds), connections: CONNECTIONS };
   if (options.kinds.includes('instructions')) {
     const guest = await openBenchGuest('instructions');
     const requests = options.quick ? 2000 : 10_000;

@@ -1,9 +1,10 @@
 /** Summaries of repeated measurements, and where results go. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from '../../test/vm/guest';
+import type { GuestKind } from './guest';
 
 export interface Summary {
   readonly median: number;
@@ -48,6 +49,14 @@ export function machine(): Readonly<Record<string, string | number>> {
     }).trim(),
     date: new Date().toISOString(),
   };
+}
+
+/** What a benchmark's result begins with. Without both halves, that of the last run keeps its other one. */
+export function beginResult(name: string, kinds: readonly GuestKind[]): Record<string, unknown> {
+  const file = join(REPOSITORY, 'bench/results', `${name}.json`);
+  const last =
+    kinds.length > 1 || !existsSync(file) ? {} : (JSON.parse(readFileSync(file, 'utf8')) as object);
+  return { ...last, machine: machine() };
 }
 
 export function writeResult(name: string, result: object): void {

@@ -54,8 +54,10 @@ const DISK_BYTES = 512 * 1024 * 1024;
 const FOLDER = '/opt/skua-bench';
 
 export interface Tracers {
-  /** Shell commands to which the traced command is appended. */
+  /** perf itself, without a subcommand. */
   readonly perf: string;
+  /** Shell commands to which the traced command is appended. */
+  readonly perfTrace: string;
   readonly bpftrace: (command: string) => string;
 }
 
@@ -63,12 +65,14 @@ export interface Tracers {
 export async function mountTracers(guest: Guest): Promise<Tracers> {
   await guest.must(`mkdir -p ${FOLDER} && { mountpoint -q ${FOLDER} || mount -o ro /dev/vdb ${FOLDER}; }`);
   const library = `LD_LIBRARY_PATH=${FOLDER}/usr/lib/x86_64-linux-gnu:${FOLDER}/lib/x86_64-linux-gnu`;
+  const perf = `${library} ${FOLDER}/usr/bin/perf`;
   const probes =
     'tracepoint:raw_syscalls:sys_enter /comm == "writes"/ { @since[tid] = nsecs; } ' +
     'tracepoint:raw_syscalls:sys_exit /comm == "writes" && @since[tid]/ ' +
     '{ printf("%d %d %d %d\\n", tid, args->id, args->ret, nsecs - @since[tid]); delete(@since[tid]); }';
   return {
-    perf: `${library} ${FOLDER}/usr/bin/perf trace -o /dev/null`,
+    perf,
+    perfTrace: `${perf} trace -o /dev/null`,
     bpftrace: (command) =>
       `${library} ${FOLDER}/usr/bin/bpftrace -o /dev/null -e '${probes}' -c "${command}"`,
   };
