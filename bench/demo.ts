@@ -56,36 +56,40 @@ async function demo(checkout: string, env: NodeJS.ProcessEnv): Promise<Run> {
   return { seconds: elapsed(began), phases: phases.filter(({ seconds }) => seconds >= 0.5) };
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'skua-demo-'));
-const checkout = join(folder, 'skua');
-const env: NodeJS.ProcessEnv = {
-  ...process.env,
-  XDG_CACHE_HOME: join(folder, 'cache'),
-  npm_config_cache: join(folder, 'npm'),
-  npm_config_update_notifier: 'false',
-};
-try {
-  execFileSync('git', ['clone', '--quiet', '--depth=1', `file://${ROOT}`, checkout]);
-  const cold = await demo(checkout, env);
-  const warm = await demo(checkout, env);
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: checkout, encoding: 'utf8' }).trim();
-  const result = {
-    benchmark: 'demo',
-    what: 'seconds of `npm run demo -- --headless`; Debian packages were installed before',
-    commit,
-    machine: { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release(), node: process.version },
-    limitSeconds: LIMIT_SECONDS,
-    cold,
-    warm,
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'skua-demo-'));
+  const checkout = join(folder, 'skua');
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    XDG_CACHE_HOME: join(folder, 'cache'),
+    npm_config_cache: join(folder, 'npm'),
+    npm_config_update_notifier: 'false',
   };
-  mkdirSync(join(ROOT, 'bench/results'), { recursive: true });
-  writeFileSync(join(ROOT, 'bench/results/demo.json'), `${JSON.stringify(result, undefined, 2)}\n`);
-  console.log(
-    `cold ${cold.seconds} s (limit ${LIMIT_SECONDS.cold}), warm ${warm.seconds} s (limit ${LIMIT_SECONDS.warm})`,
-  );
-  if (cold.seconds > LIMIT_SECONDS.cold || warm.seconds > LIMIT_SECONDS.warm) process.exitCode = 1;
-} finally {
-  // Fails when it never came so far; there is nothing to stop then.
-  spawnSync('node', ['dist/cli.js', 'sandbox', 'stop'], { cwd: checkout, env, stdio: 'ignore' });
-  if (!process.argv.includes('--keep')) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    execFileSync('git', ['clone', '--quiet', '--depth=1', `file://${ROOT}`, checkout]);
+    const cold = await demo(checkout, env);
+    const warm = await demo(checkout, env);
+    const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: checkout, encoding: 'utf8' }).trim();
+    const result = {
+      benchmark: 'demo',
+      what: 'seconds of `npm run demo -- --headless`; Debian packages were installed before',
+      commit,
+      machine: { cpu: cpus()[0]?.model, cpus: cpus().length, kernel: release(), node: process.version },
+      limitSeconds: LIMIT_SECONDS,
+      cold,
+      warm,
+    };
+    mkdirSync(join(ROOT, 'bench/results'), { recursive: true });
+    writeFileSync(join(ROOT, 'bench/results/demo.json'), `${JSON.stringify(result, undefined, 2)}\n`);
+    console.log(
+      `cold ${cold.seconds} s (limit ${LIMIT_SECONDS.cold}), warm ${warm.seconds} s (limit ${LIMIT_SECONDS.warm})`,
+    );
+    if (cold.seconds > LIMIT_SECONDS.cold || warm.seconds > LIMIT_SECONDS.warm) process.exitCode = 1;
+  } finally {
+    // Fails when it never came so far; there is nothing to stop then.
+    spawnSync('node', ['dist/cli.js', 'sandbox', 'stop'], { cwd: checkout, env, stdio: 'ignore' });
+    if (!process.argv.includes('--keep')) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  }
 }
+
+void main();

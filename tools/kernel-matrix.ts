@@ -39,21 +39,25 @@ function firstLine(error: unknown): string {
   return (lines.find((line) => /error:/.test(line)) ?? lines[0] ?? '').trim().slice(0, 160);
 }
 
-const args = process.argv.slice(2);
-const write = args.includes('--write');
-const named = args.filter((arg) => !arg.startsWith('--'));
-const releases =
-  named.length > 0
-    ? named
-    : defaultReleases(execFileSync('apt-cache', ['pkgnames', 'linux-image-6'], { encoding: 'utf8' }));
-const rows: Row[] = [];
-let table = '';
-for (const release of releases) {
-  process.stderr.write(`${release}…\n`);
-  rows.push(await tryKernel(release));
-  table = renderTable(rows, new Date().toISOString().slice(0, 10));
-  // After each kernel: what is known must not be lost with the rest of a long run.
-  if (write) writeFileSync(DOCUMENT, insertTable(readFileSync(DOCUMENT, 'utf8'), table));
+async function main(): Promise<void> {
+  const args = process.argv.slice(2);
+  const write = args.includes('--write');
+  const named = args.filter((arg) => !arg.startsWith('--'));
+  const releases =
+    named.length > 0
+      ? named
+      : defaultReleases(execFileSync('apt-cache', ['pkgnames', 'linux-image-6'], { encoding: 'utf8' }));
+  const rows: Row[] = [];
+  let table = '';
+  for (const release of releases) {
+    process.stderr.write(`${release}…\n`);
+    rows.push(await tryKernel(release));
+    table = renderTable(rows, new Date().toISOString().slice(0, 10));
+    // After each kernel: what is known must not be lost with the rest of a long run.
+    if (write) writeFileSync(DOCUMENT, insertTable(readFileSync(DOCUMENT, 'utf8'), table));
+  }
+  process.stdout.write(table);
+  process.exitCode = rows.every((row) => row.trace.startsWith('all')) ? 0 : 1;
 }
-process.stdout.write(table);
-process.exitCode = rows.every((row) => row.trace.startsWith('all')) ? 0 : 1;
+
+void main();

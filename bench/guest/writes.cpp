@@ -120,8 +120,7 @@ int main(int argc, char **argv)
 							: spansLoop(target, *tracer);
 		if (i > 0)
 			print_reading(mode.c_str(), kCalls, one); // the first loop only warms up
-		if (tracer != nullptr)
-			usleep(100000); // the reporter empties its queue
+		usleep(150000); // the reporter empties its queue, LTTng's consumer daemon the buffers
 	}
 	if (tracer != nullptr) {
 		tracer->Close();

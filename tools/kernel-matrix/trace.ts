@@ -27,8 +27,9 @@ export async function traceOn(kernel: Kernel): Promise<Pick<Row, 'load' | 'trace
   try {
     const ssh = await startSandbox(MACHINE, context, { boot: kernel });
     try {
-      // The disk has another kernel's modules; the session daemon wants a list of this one's, even if it is empty.
-      const list = 'sudo mkdir -p /lib/modules/$(uname -r) && sudo depmod';
+      // The disk has another kernel's modules; the session daemon's libkmod wants this one's indexes, even if they are empty.
+      const list =
+        'cd /lib/modules && sudo mkdir -p $(uname -r) && sudo touch $(uname -r)/modules.{order,builtin,builtin.modinfo} && sudo depmod';
       const prepared = await ssh.run(`${list} && uname -r`, { signal: context.signal });
       if (prepared.stdout.toString().trim() !== kernel.release)
         throw new Error(`boots ${prepared.stdout.toString()}`);

@@ -34,9 +34,23 @@ SpanContext::SpanContext(const SpanContext& other)
       _debugID(other._debugID),
       _baggage(other.baggage()) {}
 
+SpanContext::SpanContext(SpanContext&& other) noexcept
+    : opentracing::SpanContext(),
+      _traceID(other._traceID),
+      _spanID(other._spanID),
+      _parentID(other._parentID),
+      _flags(other.flags()),
+      _debugID(std::move(other._debugID)),
+      _baggage(std::move(other._baggage)) {}
+
 SpanContext::StrMap SpanContext::baggage() const {
     std::lock_guard<std::mutex> lock(_mutex);
     return _baggage;
+}
+
+void SpanContext::addBaggageTo(StrMap& baggage) const {
+    std::lock_guard<std::mutex> lock(_mutex);
+    for (const auto& item : _baggage) baggage.emplace(item);
 }
 
 void SpanContext::setBaggageItem(const std::string& key, const std::string& value) {

@@ -14,9 +14,16 @@ std::vector<Tag> samplerTags(const char* type, const opentracing::Value& param) 
     return {Tag(kSamplerTypeTagKey, type), Tag(kSamplerParamTagKey, param)};
 }
 
+// Nobody reads how a trace was chosen that was not: most traces are not, and copying tags costs more than all
+// the rest of the decision.
+SamplingStatus decided(bool sampled, const std::vector<Tag>& tags) {
+    static const std::vector<Tag> none;
+    return SamplingStatus(sampled, sampled ? tags : none);
+}
+
 class ConstSampler : public Sampler {
   public:
-    explicit ConstSampler(bool sample) : _status(sample, samplerTags(kSamplerTypeConst, sample)) {}
+    explicit ConstSampler(bool sample) : _status(decided(sample, samplerTags(kSamplerTypeConst, sample))) {}
     SamplingStatus isSampled(const TraceID&, const std::string&) override { return _status; }
 
   private:
@@ -31,7 +38,7 @@ class ProbabilisticSampler : public Sampler {
           _never(rate <= 0),
           _tags(samplerTags(kSamplerTypeProbabilistic, rate)) {}
     SamplingStatus isSampled(const TraceID& id, const std::string&) override {
-        return SamplingStatus(!_never && (id.low() & kIdMask) <= _boundary, _tags);
+        return decided(!_never && (id.low() & kIdMask) <= _boundary, _tags);
     }
 
   private:
@@ -57,7 +64,7 @@ class RateLimitingSampler : public Sampler {
         _last = now;
         const bool sampled = _balance >= 1;
         if (sampled) _balance -= 1;
-        return SamplingStatus(sampled, _tags);
+        return decided(sampled, _tags);
     }
 
   private:

@@ -25,11 +25,11 @@ struct IsPositive {
 
 }  // namespace
 
-Span::Span(std::shared_ptr<const Tracer> tracer, const SpanContext& context, std::string operationName,
+Span::Span(std::shared_ptr<const Tracer> tracer, SpanContext&& context, std::string operationName,
            SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady,
            std::vector<Tag> tags, std::vector<Reference> references)
     : _tracer(std::move(tracer)),
-      _context(context),
+      _context(std::move(context)),
       _startTimeSystem(startTimeSystem),
       _startTimeSteady(startTimeSteady),
       _operationName(std::move(operationName)),

@@ -68,7 +68,7 @@ Parents analyze(const opentracing::StartSpanOptions& options) {
     for (const auto& reference : options.references) {
         const auto* context = dynamic_cast<const SpanContext*>(reference.second);
         if (context == nullptr) continue;
-        for (auto& item : context->baggage()) found.baggage.emplace(item.first, item.second);
+        context->addBaggageTo(found.baggage);
         if (!context->debugID().empty()) found.debugID = context->debugID();
         if (!context->isValid()) continue;
         if (parent == nullptr && reference.first == opentracing::SpanReferenceType::ChildOfRef)
@@ -228,9 +228,9 @@ std::unique_ptr<Span> Tracer::startSpan(string_view operationName,
             }
         }
     }
-    const SpanContext context(traceID, randomID(), parentID, flags, std::move(parents.baggage));
-    std::unique_ptr<Span> span(new Span(shared_from_this(), context, name, times.system, times.steady,
-                                        std::move(tags), std::move(parents.references)));
+    SpanContext context(traceID, randomID(), parentID, flags, std::move(parents.baggage));
+    std::unique_ptr<Span> span(new Span(shared_from_this(), std::move(context), name, times.system,
+                                        times.steady, std::move(tags), std::move(parents.references)));
     span->_activation = work.push(span->_context);
     for (const auto& tag : options.tags) span->SetTag(tag.first, tag.second);
     _state->started.fetch_add(1, std::memory_order_relaxed);

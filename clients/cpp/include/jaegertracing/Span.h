@@ -86,7 +86,7 @@ class Span : public opentracing::Span {
 
   private:
     friend class Tracer;
-    Span(std::shared_ptr<const Tracer> tracer, const SpanContext& context, std::string operationName,
+    Span(std::shared_ptr<const Tracer> tracer, SpanContext&& context, std::string operationName,
          SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady,
          std::vector<Tag> tags, std::vector<Reference> references);
 

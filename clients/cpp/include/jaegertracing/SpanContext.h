@@ -25,6 +25,8 @@ class SpanContext : public opentracing::SpanContext {
     SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t parentID, unsigned char flags,
                 StrMap baggage, std::string debugID = "");
     SpanContext(const SpanContext& other);
+    // Of one that no other thread knows.
+    SpanContext(SpanContext&& other) noexcept;
     SpanContext& operator=(const SpanContext& other) = delete;
 
     const TraceID& traceID() const { return _traceID; }
@@ -34,6 +36,8 @@ class SpanContext : public opentracing::SpanContext {
     // Id given in a jaeger-debug-id header: forces sampling of the trace that starts with it.
     const std::string& debugID() const { return _debugID; }
     StrMap baggage() const;
+    // Those keys that are not there yet.
+    void addBaggageTo(StrMap& baggage) const;
 
     bool isSampled() const { return (flags() & static_cast<unsigned char>(Flag::kSampled)) != 0; }
     bool isDebug() const { return (flags() & static_cast<unsigned char>(Flag::kDebug)) != 0; }

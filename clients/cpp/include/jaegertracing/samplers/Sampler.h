@@ -15,7 +15,7 @@ class SamplingStatus {
   public:
     SamplingStatus(bool isSampled, const std::vector<Tag>& tags) : _isSampled(isSampled), _tags(tags) {}
     bool isSampled() const { return _isSampled; }
-    // Put on the root span, so that a reader of the trace can tell how it was chosen.
+    // Put on the root span, so that a reader of the trace can tell how it was chosen. Only when it was.
     const std::vector<Tag>& tags() const { return _tags; }
 
   private:
