@@ -29,7 +29,7 @@ export async function traceOn(kernel: Kernel): Promise<Pick<Row, 'load' | 'trace
     try {
       // The disk has another kernel's modules; the session daemon's libkmod wants this one's indexes, even if they are empty.
       const list =
-        'cd /lib/modules && sudo mkdir -p $(uname -r) && sudo touch $(uname -r)/modules.{order,builtin,builtin.modinfo} && sudo depmod';
+        'cd /lib/modules && sudo mkdir -p $(uname -r) && cd $(uname -r) && sudo touch modules.order modules.builtin modules.builtin.modinfo && sudo depmod';
       const prepared = await ssh.run(`${list} && uname -r`, { signal: context.signal });
       if (prepared.stdout.toString().trim() !== kernel.release)
         throw new Error(`boots ${prepared.stdout.toString()}`);
