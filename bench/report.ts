@@ -165,7 +165,7 @@ function summaryTable(
     const none = server('no tracing');
     rows.push([
       'a web server, 0.1 % of requests traced, beside no tracing',
-      `${percent(server('Skua session, 0.1 %') / none)} instructions a request (stock LTTng session: ${percent(server('stock LTTng session, output ignored, 0.1 %') / none)})`,
+      `${percent(server('Skua session, 0.1 %') / none)} instructions a request (the unmodified client alone: ${percent(server('unmodified client, 0.1 %') / none)}; a stock LTTng session beside it: ${percent(server('stock LTTng session, output ignored, 0.1 %') / none)})`,
       '+1 %',
     ]);
     rows.push([
