@@ -12,9 +12,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fetchKernel } from './kernel-matrix/kernel';
 import { buildModules } from './kernel-matrix/modules';
-import { defaultReleases, insertTable, renderTable, type Row } from './kernel-matrix/table';
+import { defaultReleases, insertTable, keptLines, renderTable, type Row } from './kernel-matrix/table';
 import { traceOn } from './kernel-matrix/trace';
 
+const PRETTIER = join(import.meta.dirname, '../node_modules/.bin/prettier');
 const DOCUMENT = join(import.meta.dirname, '../docs/kernels.md');
 
 async function tryKernel(release: string): Promise<Row> {
@@ -47,14 +48,19 @@ async function main(): Promise<void> {
     named.length > 0
       ? named
       : defaultReleases(execFileSync('apt-cache', ['pkgnames', 'linux-image-6'], { encoding: 'utf8' }));
+  // Named kernels are added to what was tried before, the default set replaces it.
+  const kept = named.length > 0 ? keptLines(readFileSync(DOCUMENT, 'utf8'), named) : [];
   const rows: Row[] = [];
   let table = '';
   for (const release of releases) {
     process.stderr.write(`${release}…\n`);
     rows.push(await tryKernel(release));
-    table = renderTable(rows, new Date().toISOString().slice(0, 10));
+    table = renderTable(rows, new Date().toISOString().slice(0, 10), kept);
     // After each kernel: what is known must not be lost with the rest of a long run.
-    if (write) writeFileSync(DOCUMENT, insertTable(readFileSync(DOCUMENT, 'utf8'), table));
+    if (write) {
+      writeFileSync(DOCUMENT, insertTable(readFileSync(DOCUMENT, 'utf8'), table));
+      execFileSync(PRETTIER, ['--log-level=warn', '--write', DOCUMENT]);
+    }
   }
   process.stdout.write(table);
   process.exitCode = rows.every((row) => row.trace.startsWith('all')) ? 0 : 1;

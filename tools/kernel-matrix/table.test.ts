@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { defaultReleases, insertTable, renderTable } from './table';
+import { defaultReleases, insertTable, keptLines, renderTable } from './table';
 
 it('chooses the ends of each series, by number and not by letter', () => {
   const names = [
@@ -42,8 +42,18 @@ it('replaces the table between its marks, and nothing else', () => {
   expect(table).toContain('| `6.1` | p | 30 modules | yes | all | clean | a\\|b |');
   const document = 'before <!-- kernel-matrix: begin --> old <!-- kernel-matrix: end --> after';
   const once = insertTable(document, table);
-  expect(once).toMatch(/^before .*begin -->\n\nTried on 2026-01-02/);
+  expect(once).toMatch(/^before .*begin -->\n\nTried by .*2026-01-02/);
   expect(once).toMatch(/end --> after$/);
   expect(insertTable(once, table)).toBe(once);
+  // Another kernel is added, the same one replaced.
+  expect(keptLines(once, ['6.1'])).toEqual([]);
+  const both = insertTable(
+    once,
+    renderTable([{ ...row, release: '6.12' }], '2026-01-03', keptLines(once, ['6.12'])),
+  );
+  expect(keptLines(both, [])).toEqual([
+    '| `6.1` | p | 30 modules | yes | all | clean | a\\|b |',
+    '| `6.12` | p | 30 modules | yes | all | clean | a\\|b |',
+  ]);
   expect(() => insertTable('nothing', table)).toThrow(/begin/);
 });

@@ -40,17 +40,30 @@ export function defaultReleases(packageNames: string): readonly string[] {
 const BEGIN = '<!-- kernel-matrix: begin -->';
 const END = '<!-- kernel-matrix: end -->';
 
-export function renderTable(rows: readonly Row[], date: string): string {
+/** `kept`: lines of kernels that were tried before, see keptLines. */
+export function renderTable(rows: readonly Row[], date: string, kept: readonly string[] = []): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [
-    `Tried on ${date} by \`npx tsx tools/kernel-matrix.ts\`, in the sandbox's emulated machine.`,
+    `Tried by \`npx tsx tools/kernel-matrix.ts\`, in the sandbox's emulated machine, last on ${date}.`,
     '',
     line(['kernel', 'package', 'modules built', 'loaded', 'traced', 'kernel log', 'note']),
     line(Array.from({ length: 7 }, () => '---')),
+    ...kept,
     ...rows.map((r) => line([`\`${r.release}\``, r.package, r.build, r.load, r.trace, r.log, r.note])),
     '',
   ].join('\n');
+}
+
+/** Of the document's table, the lines of kernels that are not tried now. */
+export function keptLines(document: string, releases: readonly string[]): readonly string[] {
+  return document
+    .slice(document.indexOf(BEGIN), document.indexOf(END))
+    .split('\n')
+    .filter((line) => {
+      const release = /^\| `([^`]+)`/.exec(line)?.[1];
+      return release !== undefined && !releases.includes(release);
+    });
 }
 
 /** The document with the table between its two marks replaced. Throws when it lacks them. */
