@@ -183,10 +183,10 @@ describe('the agent', () => {
       const pids = lines.map(
         (line) => /^--register-process (\d+) --offset -?\d+( --module \d+)?$/.exec(line)?.[1],
       );
-      // Each once: the program, and the child that it forks.
-      expect(pids).toHaveLength(2);
+      // The program, and the child that it forks. Again, when it was seen while its libraries were still being mapped.
       expect(pids[0]).toBe(String(child.pid));
       expect(new Set(pids).size).toBe(2);
+      expect(pids.length).toBeLessThan(6);
       expect(lines.every((line) => line.includes('--module') === (program === 'registrar-loading'))).toBe(
         true,
       );
