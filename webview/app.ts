@@ -18,6 +18,7 @@ import { StagePointer } from './input/stage-pointer';
 import type { Row } from './layout/rows';
 import { Model } from './model';
 import { nextMatch } from './navigation';
+import { stateName } from './panels/states';
 import { waitingText } from './panels/waiting-view';
 import { RULER_HEIGHT } from './render/frame';
 import { TimeScale } from './render/scale';
@@ -449,7 +450,7 @@ export class TimelineApp {
     if (was !== state.kind) {
       if (was === 'running') this.model.layout.compact();
       if (state.kind === 'running' && was === 'preparing') this.following = this.autoFit || this.following;
-      this.announce(`${state.kind}: ${state.text}`);
+      this.announce(`${stateName(state)}: ${state.text}`);
     }
   }
 

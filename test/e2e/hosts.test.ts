@@ -219,7 +219,12 @@ describe('a run on it', () => {
     await progress.getByText('Cancel').click();
     await sessionOver();
     await state('Stopped');
-    await editor.timeline().getByText('Stopped before the program ran').filter({ visible: true }).waitFor();
+    await editor
+      .timeline()
+      .getByText('Stopped before the program ran')
+      .filter({ visible: true })
+      .first()
+      .waitFor();
     await editor.screenshot('cancelled');
     await expect.poll(() => inGuest("pgrep -fc '[s]leep 4711' || true"), { timeout: 60_000 }).toBe('0');
   });

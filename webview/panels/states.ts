@@ -28,6 +28,18 @@ export function isCancelled(state: RunState): boolean {
   return state.kind === 'failed' && state.error?.code === 'cancelled';
 }
 
+const STATE_NAMES: Readonly<Record<RunState['kind'], string>> = {
+  preparing: 'Preparing',
+  running: 'Live',
+  ended: 'Ended',
+  failed: 'Failed',
+};
+
+/** What the toolbar shows and a screen reader says. */
+export function stateName(state: RunState): string {
+  return isCancelled(state) ? 'Stopped' : STATE_NAMES[state.kind];
+}
+
 const list = (...items: string[]) => el('ul', {}, ...items.map((item) => el('li', {}, item)));
 
 export function createStateView(actions: StateActions): StateView {

@@ -4,7 +4,7 @@ import { causesIn, missingText } from '../../common/view/loss';
 import type { RunState } from '../../common/view/protocol';
 import { badge, button, dropdown, textField, type Button, type TextField } from '../controls';
 import { el } from './dom';
-import { isCancelled } from './states';
+import { isCancelled, stateName } from './states';
 
 export interface ToolbarActions {
   readonly search: (query: string) => void;
@@ -36,13 +36,6 @@ export interface Toolbar {
   setLoss(loss: LossReport): void;
   focusSearch(): void;
 }
-
-const STATE_TEXT: Readonly<Record<RunState['kind'], string>> = {
-  preparing: 'Preparing',
-  running: 'Live',
-  ended: 'Ended',
-  failed: 'Failed',
-};
 
 const ANY = 'any';
 /** Durations offered for the filter: what one usually looks for. */
@@ -147,7 +140,7 @@ export function createToolbar(actions: ToolbarActions): Toolbar {
     element,
     setState(run) {
       state.className = `run-state ${isCancelled(run) ? 'ended' : run.kind}`;
-      state.textContent = isCancelled(run) ? 'Stopped' : STATE_TEXT[run.kind];
+      state.textContent = stateName(run);
       state.title = run.text;
       get('stop').setVisible(run.kind === 'running' || run.kind === 'preparing');
       get('follow').setVisible(run.kind === 'running');
