@@ -130,36 +130,34 @@ function latencyTable({ results }: LatencyResult): string {
 
 /** What matters to somebody who thinks of using it, in instructions where that was measured; aims are those of the project. */
 function summaryTable(
-  cost: CostHalf | undefined,
+  cost: CostHalf,
   web: Scenarios | undefined,
   latency: LatencyResult | undefined,
 ): string {
   const rows: (readonly string[])[] = [];
-  if (cost !== undefined) {
-    const of = (costs: Costs | undefined, name: string): number => costs?.[name]?.all.median ?? NaN;
-    const bare = of(cost.getppid, 'Skua modules, no session');
-    const untraced = of(cost.getppid, 'Skua modules, Skua session') - bare;
-    rows.push([
-      'a system call of a thread that is not traced, while Skua records',
-      `+${whole(untraced)} instructions (a bare \`getppid\`: ${whole(bare)}; where that takes 134 ns: +${whole((untraced / bare) * 134)} ns)`,
-      '+50 ns',
-    ]);
-    rows.push([
-      'one that another LTTng session records: Skua’s modules beside stock ones',
-      percent(
-        of(cost.getppid, 'Skua modules, ordinary session') /
-          of(cost.getppid, 'stock modules, ordinary session'),
-      ),
-      'nothing measurable',
-    ]);
-    const page = cost.writeLoop['4 KiB to ext4'];
-    const ratio = (name: string): string => `${times(page?.[name]?.ratio ?? NaN)}×`;
-    rows.push([
-      'the write loop, 4 KiB to ext4, each call in a span of its own',
-      `${ratio('spans, Skua session')} the untraced loop (strace -f ${ratio('strace -f')}, perf trace ${ratio('perf trace')}, bpftrace ${ratio('bpftrace')})`,
-      '2.5×',
-    ]);
-  }
+  const of = (costs: Costs, name: string): number => costs[name]?.all.median ?? NaN;
+  const bare = of(cost.getppid, 'Skua modules, no session');
+  const untraced = of(cost.getppid, 'Skua modules, Skua session') - bare;
+  rows.push([
+    'a system call of a thread that is not traced, while Skua records',
+    `+${whole(untraced)} instructions (a bare \`getppid\`: ${whole(bare)}; where that takes 134 ns: +${whole((untraced / bare) * 134)} ns)`,
+    '+50 ns',
+  ]);
+  rows.push([
+    'one that another LTTng session records: Skua’s modules beside stock ones',
+    percent(
+      of(cost.getppid, 'Skua modules, ordinary session') /
+        of(cost.getppid, 'stock modules, ordinary session'),
+    ),
+    'nothing measurable',
+  ]);
+  const page = cost.writeLoop['4 KiB to ext4'];
+  const ratio = (name: string): string => `${times(page?.[name]?.ratio ?? NaN)}×`;
+  rows.push([
+    'the write loop, 4 KiB to ext4, each call in a span of its own',
+    `${ratio('spans, Skua session')} the untraced loop (strace -f ${ratio('strace -f')}, perf trace ${ratio('perf trace')}, bpftrace ${ratio('bpftrace')})`,
+    '2.5×',
+  ]);
   const server = (name: string): number => web?.[name]?.['server']?.median ?? NaN;
   if (web !== undefined) {
     const none = server('no tracing');

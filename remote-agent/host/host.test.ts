@@ -562,6 +562,18 @@ describe('steps', () => {
       { do: () => Promise.resolve() },
     );
     expect((await doSteps([useless], run)).map((r) => r.state)).toEqual(['failed']);
+    const error = { code: 'lttng-failed', message: 'still not', remedy: 'look there' } as const;
+    const explained = step(
+      'sessiond',
+      { state: 'fixable', found: 'no', remedy: 'x', inVain: error },
+      { do: () => Promise.resolve() },
+    );
+    expect((await checkSteps([explained]))[0]).toMatchObject({ state: 'fixable', remedy: 'x' });
+    expect((await doSteps([explained], run))[0]).toMatchObject({
+      state: 'failed',
+      found: 'still not',
+      error,
+    });
   });
 
   it('turns anything thrown into a failed step, and skips what needs it', async () => {

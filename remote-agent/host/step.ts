@@ -2,10 +2,15 @@ import type { SkuaErrorData } from '../../common/base/errors';
 import { toSkuaError } from '../../common/base/errors';
 import type { StepReport } from '../../common/protocol/agent';
 
-/** What a step's check found. `fixable` means that `do` can make it `ok`. */
+/** What a step's check found. `fixable` means that `do` can make it `ok`; `inVain` is what to say when it was done and did not. */
 export type Check =
   | { readonly state: 'ok' | 'skipped'; readonly found: string }
-  | { readonly state: 'fixable'; readonly found: string; readonly remedy: string }
+  | {
+      readonly state: 'fixable';
+      readonly found: string;
+      readonly remedy: string;
+      readonly inVain?: SkuaErrorData;
+    }
   | { readonly state: 'failed'; readonly found: string; readonly error: SkuaErrorData };
 
 export type StepId =
@@ -102,6 +107,8 @@ export async function undoSteps(steps: readonly Step[], run: StepRun): Promise<S
 /** What was done without complaint had no effect: that must not look like something left to do. */
 function stillFixable(step: Step, found: Check): Check {
   if (found.state !== 'fixable') return found;
+  if (found.inVain !== undefined)
+    return { state: 'failed', found: found.inVain.message, error: found.inVain };
   const message = `${step.title}: this was done, but had no effect: ${found.found}.`;
   return { state: 'failed', found: found.found, error: { code: 'internal', message, remedy: found.remedy } };
 }

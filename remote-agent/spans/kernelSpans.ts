@@ -57,6 +57,9 @@ interface OpenSyscall {
   provisional: boolean;
 }
 
+/** A non-blocking connect() returns before the connection is made. */
+const IN_PROGRESS = -115;
+
 /**
  * Pairs syscall entries and exits into spans, and gives tracepoints to the span in whose context they fired. Pure: events in
  * time order go in, outputs come out through `emit`; there is no clock and no I/O.
@@ -66,9 +69,6 @@ interface OpenSyscall {
  *   entry(id 8) … entry(id 9) of the same thread      →  8 lost its exit: delivered as unfinished, counted
  *   sched_waking(id 4, tid of id 7)                   →  an event of both: 4 woke, 7 was woken
  */
-/** A non-blocking connect() returns before the connection is made. */
-const IN_PROGRESS = -115;
-
 export class KernelSpans {
   private readonly open = new Map<bigint, OpenSyscall>();
   private readonly openOfThread = new Map<number, bigint>();

@@ -1,4 +1,3 @@
-import { SkuaError } from '../../../common/base/errors';
 import { parseMi } from '../../lttng/mi';
 import { CONTEXT_FILE, TRACING_GROUP, type Facts } from '../facts';
 import type { Sessiond } from '../sessiond';
@@ -7,12 +6,6 @@ import type { Step } from '../step';
 import { needsNewLogin } from './rights';
 
 export function sessiondStep(facts: Facts, store: PreparedStore, sessiond: Sessiond): Step {
-  /** How many kernel tracepoints the daemon knows; 0 without the kernel tracer. */
-  const tracepoints = async (): Promise<number> => {
-    const listed = await facts.run('lttng', ['--mi', 'xml', 'list', '--kernel'], { timeoutMs: 60_000 });
-    const events = parseMi(listed.stdout);
-    return events?.success === true ? events.events.length : 0;
-  };
   return {
     id: 'sessiond',
     title: 'LTTng session daemon with kernel tracing',
@@ -27,25 +20,28 @@ export function sessiondStep(facts: Facts, store: PreparedStore, sessiond: Sessi
           remedy: 'Starts it (its service, or by itself).',
         };
       }
-      const known = await tracepoints();
-      if (known > 0) return { state: 'ok', found: `Running, ${known} kernel tracepoints` };
+      const events = parseMi(
+        (await facts.run('lttng', ['--mi', 'xml', 'list', '--kernel'], { timeoutMs: 60_000 })).stdout,
+      );
+      if (events?.success === true && events.events.length > 0) {
+        return { state: 'ok', found: `Running, ${events.events.length} kernel tracepoints` };
+      }
       return {
         state: 'fixable',
         found: 'Running, but without the kernel tracer',
         remedy: 'Restarts it, so that it finds the modules.',
-      };
-    },
-    do: async () => {
-      if (await sessiond.running()) await sessiond.stop();
-      if ((await sessiond.start()) === 'spawned') await store.update({ spawnedSessiond: true });
-      if ((await tracepoints()) === 0)
-        throw new SkuaError({
+        inVain: {
           code: 'lttng-failed',
           message:
             'The LTTng session daemon runs, but found no kernel tracer, though its modules are loaded.',
           remedy:
             'Its log says what it misses (journalctl -u lttng-sessiond): mostly the indexes of /lib/modules for the running kernel, which `sudo depmod` makes.',
-        });
+        },
+      };
+    },
+    do: async () => {
+      if (await sessiond.running()) await sessiond.stop();
+      if ((await sessiond.start()) === 'spawned') await store.update({ spawnedSessiond: true });
     },
     undo: async () => {
       if ((await store.read()).spawnedSessiond === true) {
