@@ -1,6 +1,7 @@
 // Runs the suites one after another and ends with one line: "N passed, N failed".  usage: node tools/test.mjs [suite …]
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { relative } from 'node:path';
 
 const usual = ['check', 'unit', 'clients', 'integration', 'vm', 'e2e'];
 /** `pending`: see vitest.config.ts; only when named. */
@@ -16,6 +17,8 @@ for (const name of wanted) {
 mkdirSync('out', { recursive: true });
 const total = { passed: 0, failed: 0, skipped: 0 };
 const rows = [];
+/** What failed, said again at the end: a suite's own report is far above by then. */
+const failures = [];
 
 for (const suite of suites) {
   if (!wanted.includes(suite)) continue;
@@ -29,6 +32,7 @@ for (const suite of suites) {
   for (const key of Object.keys(total)) total[key] += counts[key];
 }
 
+if (failures.length > 0) console.log(`\n━━ failed ━━\n${failures.join('\n')}`);
 console.log(`\n${rows.join('\n')}\n`);
 console.log(
   `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
@@ -39,7 +43,9 @@ process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
 function runScript(suite) {
   const [command, args] = suite === 'check' ? ['node', ['tools/check.mjs']] : ['bash', ['clients/test.sh']];
   const { status } = spawnSync(command, args, { stdio: 'inherit' });
-  return status === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+  if (status === 0) return { passed: 1, failed: 0, skipped: 0 };
+  failures.push(`${suite}: ${command} ${args.join(' ')} ended with ${status}`);
+  return { passed: 0, failed: 1, skipped: 0 };
 }
 
 function runVitest(suite) {
@@ -52,17 +58,34 @@ function runVitest(suite) {
   );
   try {
     const json = JSON.parse(readFileSync(report, 'utf8'));
-    // A file that fails to load, or an error outside of a test, counts too.
-    const failed =
-      json.numFailedTests +
-      json.testResults.filter((f) => f.status === 'failed' && f.assertionResults.length === 0).length;
+    const failed = json.testResults.flatMap((file) => failuresOf(suite, file));
+    if (failed.length === 0 && status !== 0) failed.push(`${suite}: an error outside of a test, see above`);
+    failures.push(...failed);
     return {
       passed: json.numPassedTests,
-      failed: failed === 0 && status !== 0 ? 1 : failed,
+      failed: failed.length,
       skipped: json.numPendingTests + json.numTodoTests,
     };
   } catch (error) {
-    console.error(`${suite}: no report (${error.message})`);
+    failures.push(`${suite}: no report (${error.message})`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
+}
+
+/** The failed tests of a file with the beginning of what each says; the file itself, if it failed to load. */
+function failuresOf(suite, { name, status, message, assertionResults }) {
+  const file = relative('.', name);
+  const tests = assertionResults.filter((test) => test.status === 'failed');
+  if (tests.length === 0 && status === 'failed') return [`${suite}: ${file}\n${indented(message)}`];
+  return tests.map(
+    (test) => `${suite}: ${file} › ${test.fullName}\n${indented(test.failureMessages.join('\n'))}`,
+  );
+}
+
+function indented(text) {
+  return text
+    .split('\n')
+    .slice(0, 30)
+    .map((line) => `    ${line}`)
+    .join('\n');
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Server, utils, type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 import type { CoreContext, Prompter, TargetSpec } from '../../src/core/api';
 import type { SshEnvironment } from '../../src/core/ssh/config';
+import { newKeyPair } from '../../src/core/ssh/new-key';
 
 export interface ServerOptions {
   /** Accepted password; absent: the method is refused. */
@@ -40,7 +41,7 @@ export class TestServer {
   onBytes: ((total: number) => void) | undefined;
 
   constructor(private readonly options: ServerOptions) {
-    this.hostKey = options.hostKey ?? utils.generateKeyPairSync('ed25519').private;
+    this.hostKey = options.hostKey ?? newKeyPair().private;
     this.server = new Server({ hostKeys: [this.hostKey] }, (connection) => {
       this.serve(connection);
     });

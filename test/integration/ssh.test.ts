@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { utils } from 'ssh2';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SkuaError } from '../../common/base/errors';
 import { connectSsh } from '../../src/core/ssh/connect';
 import type { SshConnection } from '../../src/core/ssh/connection';
+import { newKeyPair } from '../../src/core/ssh/new-key';
 import {
   hostKeyLine,
   sshEnvironment,
@@ -86,10 +86,7 @@ describe('authentication', () => {
   it('logs in with a key file, also an encrypted one whose passphrase is mistyped once', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'skua-keys-'));
     for (const passphrase of ['', 'open sesame']) {
-      const pair =
-        passphrase === ''
-          ? utils.generateKeyPairSync('ed25519')
-          : utils.generateKeyPairSync('ed25519', { passphrase, cipher: 'aes256-cbc', rounds: 4 });
+      const pair = newKeyPair(passphrase === '' ? {} : { passphrase });
       const file = join(folder, `key${passphrase.length}`);
       writeFileSync(file, pair.private, { mode: 0o600 });
       const s = await server({ publicKey: pair.public });
@@ -105,8 +102,8 @@ describe('authentication', () => {
 
   it('refuses a wrong key', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'skua-keys-'));
-    writeFileSync(join(folder, 'key'), utils.generateKeyPairSync('ed25519').private, { mode: 0o600 });
-    const s = await server({ publicKey: utils.generateKeyPairSync('ed25519').public });
+    writeFileSync(join(folder, 'key'), newKeyPair().private, { mode: 0o600 });
+    const s = await server({ publicKey: newKeyPair().public });
     const env = sshEnvironment();
     trust(env, s);
     const error = await failure(

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { utils } from 'ssh2';
 import { cacheRoot, privateFolder } from '../paths';
+import { newKeyPair } from '../ssh/new-key';
 
 /** `<cache>/sandbox`: images by definition hash, instances by name, and the keys all of them share. */
 export function sandboxRoot(): string {
@@ -50,7 +50,7 @@ async function keyPair(path: string): Promise<KeyPair> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const pair = utils.generateKeyPairSync('ed25519', { comment: 'skua-sandbox' });
+  const pair = newKeyPair({ comment: 'skua-sandbox' });
   await writeFile(path, pair.private.endsWith('\n') ? pair.private : `${pair.private}\n`, { mode: 0o600 });
   await writeFile(`${path}.pub`, `${pair.public.trim()}\n`, { mode: 0o600 });
   return keyPair(path);

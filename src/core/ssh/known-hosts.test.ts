@@ -9,12 +9,10 @@ import {
   knownKeyTypes,
   parseKnownHosts,
 } from './known-hosts';
+import { newKeyPair } from './new-key';
 
 function newKey(type: 'ed25519' | 'ecdsa' = 'ed25519'): { line: string; blob: Buffer } {
-  const pair =
-    type === 'ed25519'
-      ? utils.generateKeyPairSync('ed25519')
-      : utils.generateKeyPairSync('ecdsa', { bits: 256 });
+  const pair = type === 'ed25519' ? newKeyPair() : utils.generateKeyPairSync('ecdsa', { bits: 256 });
   const line = pair.public.split(' ').slice(0, 2).join(' ');
   return { line, blob: Buffer.from(line.split(' ')[1] ?? '', 'base64') };
 }
