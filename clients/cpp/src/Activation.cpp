@@ -21,6 +21,7 @@ struct Stack {
     std::vector<std::shared_ptr<Activation>> active;  // innermost last
     int depth = 0;                                    // of TracerAtWork objects
     skua_record foreign{};                            // published through skua.h by the program itself
+    bool changed = false;                             // the record is no longer as `foreign` was taken
 };
 
 // A plain pointer beside its owner: spans that finish while the thread's other thread-local objects are
@@ -58,7 +59,9 @@ TracerAtWork::TracerAtWork() {
     if (stack == nullptr || stack->depth++ > 0) return;
     const skua_record current = skua_current();
     if (stack->active.empty()) stack->foreign = current;
-    if (current.valid == 1) skua_detach();
+    if (current.valid != 1) return;
+    stack->changed = true;
+    skua_detach();
 }
 
 TracerAtWork::~TracerAtWork() {
@@ -67,9 +70,12 @@ TracerAtWork::~TracerAtWork() {
     auto& active = stack->active;
     while (!active.empty() && active.back()->finished.load(std::memory_order_acquire)) active.pop_back();
     if (active.empty()) {
+        if (!stack->changed) return;
+        stack->changed = false;
         skua_restore(&stack->foreign);
         return;
     }
+    stack->changed = true;
     const Activation& top = *active.back();
     const bool sampled = top.sampled.load(std::memory_order_relaxed);
     skua_attach(top.traceID, top.spanID, sampled ? SKUA_TRACE_FLAG_SAMPLED : 0);

@@ -23,45 +23,46 @@ SpanContext::SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t paren
       _parentID(parentID),
       _flags(flags),
       _debugID(std::move(debugID)),
-      _baggage(std::move(baggage)) {}
+      _baggage(baggage.empty() ? nullptr : new StrMap(std::move(baggage))) {}
 
 SpanContext::SpanContext(const SpanContext& other)
-    : opentracing::SpanContext(),
-      _traceID(other._traceID),
-      _spanID(other._spanID),
-      _parentID(other._parentID),
-      _flags(other.flags()),
-      _debugID(other._debugID),
-      _baggage(other.baggage()) {}
-
-SpanContext::SpanContext(SpanContext&& other) noexcept
-    : opentracing::SpanContext(),
-      _traceID(other._traceID),
-      _spanID(other._spanID),
-      _parentID(other._parentID),
-      _flags(other.flags()),
-      _debugID(std::move(other._debugID)),
-      _baggage(std::move(other._baggage)) {}
+    : SpanContext(other._traceID, other._spanID, other._parentID, other.flags(), other.baggage(),
+                  other._debugID) {}
 
 SpanContext::StrMap SpanContext::baggage() const {
+    const StrMap* items = _baggage.load(std::memory_order_acquire);
+    if (items == nullptr) return {};
     std::lock_guard<std::mutex> lock(_mutex);
-    return _baggage;
+    return *items;
 }
 
-void SpanContext::addBaggageTo(StrMap& baggage) const {
+void SpanContext::inheritBaggage(const SpanContext& other) {
+    if (other._baggage.load(std::memory_order_acquire) == nullptr) return;
+    const StrMap inherited = other.baggage();
     std::lock_guard<std::mutex> lock(_mutex);
-    for (const auto& item : _baggage) baggage.emplace(item);
+    itemsLocked().insert(inherited.begin(), inherited.end());
 }
 
 void SpanContext::setBaggageItem(const std::string& key, const std::string& value) {
     std::lock_guard<std::mutex> lock(_mutex);
-    _baggage[key] = value;
+    itemsLocked()[key] = value;
 }
 
 std::string SpanContext::baggageItem(const std::string& key) const {
+    const StrMap* items = _baggage.load(std::memory_order_acquire);
+    if (items == nullptr) return {};
     std::lock_guard<std::mutex> lock(_mutex);
-    const auto found = _baggage.find(key);
-    return found == _baggage.end() ? std::string() : found->second;
+    const auto found = items->find(key);
+    return found == items->end() ? std::string() : found->second;
+}
+
+SpanContext::StrMap& SpanContext::itemsLocked() {
+    StrMap* items = _baggage.load(std::memory_order_relaxed);
+    if (items == nullptr) {
+        items = new StrMap();
+        _baggage.store(items, std::memory_order_release);
+    }
+    return *items;
 }
 
 std::string SpanContext::str() const {

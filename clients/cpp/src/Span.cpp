@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "Activation.h"
+#include "Random.h"
 #include "jaegertracing/Tracer.h"
 
 namespace jaegertracing {
@@ -25,57 +26,58 @@ struct IsPositive {
 
 }  // namespace
 
-Span::Span(std::shared_ptr<const Tracer> tracer, SpanContext&& context, std::string operationName,
-           SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady,
-           std::vector<Tag> tags, std::vector<Reference> references)
+Span::Span(std::shared_ptr<const Tracer> tracer, const TraceID& traceID, uint64_t parentID,
+           unsigned char flags, opentracing::string_view operationName,
+           SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady)
     : _tracer(std::move(tracer)),
-      _context(std::move(context)),
+      _context(traceID, randomID(), parentID, flags),
       _startTimeSystem(startTimeSystem),
       _startTimeSteady(startTimeSteady),
-      _operationName(std::move(operationName)),
-      _tags(std::move(tags)),
-      _references(std::move(references)) {}
+      _operationName(operationName.data(), operationName.length()) {}
 
 Span::~Span() {
-    if (!_finished.load(std::memory_order_relaxed)) Finish();
+    // Not Finish(), which reads the clock also for spans that need no end.
+    if (!_finished.load(std::memory_order_relaxed)) FinishWithOptions(opentracing::FinishSpanOptions());
 }
 
 void Span::FinishWithOptions(const opentracing::FinishSpanOptions& options) noexcept {
     if (_finished.exchange(true)) return;
+    // Sequentially consistent, as in setSamplingPriority: one of the two sees what the other did.
+    if (!_matters.load()) {
+        _tracer->countFinished();
+        return;
+    }
     TracerAtWork work;
+    const auto end = options.finish_steady_timestamp == SteadyClock::time_point()
+                         ? SteadyClock::now()
+                         : options.finish_steady_timestamp;
+    std::shared_ptr<Activation> activation;
+    {
+        std::lock_guard<std::mutex> lock(_mutex);
+        activation = _activation;
+        _duration = std::max(end - _startTimeSteady, SteadyClock::duration::zero());
+    }
+    if (activation != nullptr) work.remove(activation);
+    _tracer->countFinished();
+    if (!_context.isSampled()) return;
     try {
-        const auto end = options.finish_steady_timestamp == SteadyClock::time_point()
-                             ? SteadyClock::now()
-                             : options.finish_steady_timestamp;
-        SpanData data;
-        std::shared_ptr<Activation> activation;
+        std::unique_ptr<SpanData> data;
         {
             std::lock_guard<std::mutex> lock(_mutex);
-            activation = _activation;
-            _duration = std::max(end - _startTimeSteady, SteadyClock::duration::zero());
-            data.duration = _duration;
-            if (_context.isSampled()) {
-                for (const auto& record : options.log_records) {
-                    LogRecord log{record.timestamp, {}};
-                    for (const auto& field : record.fields)
-                        log.fields.emplace_back(field.first, field.second);
-                    _logs.push_back(std::move(log));
-                }
-                data.operationName = _operationName;
-                data.tags = std::move(_tags);
-                data.logs = std::move(_logs);
-                data.references = std::move(_references);
-            }
+            dataLocked().operationName = _operationName;
+            data = std::move(_data);
+            data->duration = _duration;
         }
-        if (activation != nullptr) work.remove(activation);
-        _tracer->countFinished();
-        if (!_context.isSampled()) return;
-        data.traceID = _context.traceID();
-        data.spanID = _context.spanID();
-        data.parentID = _context.parentID();
-        data.flags = _context.flags();
-        data.startTimeSystem = _startTimeSystem;
-        _tracer->report(std::move(data));
+        for (const auto& record : options.log_records) {
+            LogRecord log{record.timestamp, {}};
+            for (const auto& field : record.fields) log.fields.emplace_back(field.first, field.second);
+            data->logs.push_back(std::move(log));
+        }
+        data->traceID = _context.traceID();
+        data->spanID = _context.spanID();
+        data->parentID = _context.parentID();
+        data->flags = _context.flags();
+        _tracer->report(std::move(*data));
     } catch (const std::bad_alloc&) {
         // The span is lost; the program goes on.
     }
@@ -90,12 +92,21 @@ void Span::SetOperationName(opentracing::string_view name) noexcept {
     }
 }
 
+SpanData& Span::dataLocked() {
+    if (_data == nullptr) {
+        _data.reset(new SpanData());
+        _data->startTimeSystem = startTimeSystem();
+    }
+    return *_data;
+}
+
 void Span::setTagLocked(const std::string& key, const opentracing::Value& value) {
     Tag tag(key, value);
+    auto& tags = dataLocked().tags;
     const auto old =
-        std::find_if(_tags.begin(), _tags.end(), [&key](const Tag& other) { return other.key() == key; });
-    if (old == _tags.end())
-        _tags.push_back(std::move(tag));
+        std::find_if(tags.begin(), tags.end(), [&key](const Tag& other) { return other.key() == key; });
+    if (old == tags.end())
+        tags.push_back(std::move(tag));
     else
         *old = std::move(tag);
 }
@@ -105,6 +116,8 @@ void Span::setSamplingPriority(const opentracing::Value& value) {
     const bool sample = opentracing::Value::visit(value, IsPositive{});
     TracerAtWork work;
     std::lock_guard<std::mutex> lock(_mutex);
+    _matters.store(true);
+    if (_finished.load()) return;
     constexpr auto kBoth = static_cast<unsigned char>(SpanContext::Flag::kSampled) |
                            static_cast<unsigned char>(SpanContext::Flag::kDebug);
     _context.setFlags(
@@ -154,7 +167,7 @@ void Span::addLog(opentracing::SystemTime timestamp, Iterator first, Iterator la
         for (Iterator field = first; field != last; ++field)
             log.fields.emplace_back(field->first, field->second);
         std::lock_guard<std::mutex> lock(_mutex);
-        _logs.push_back(std::move(log));
+        dataLocked().logs.push_back(std::move(log));
     } catch (const std::bad_alloc&) {
         // The log is lost.
     }
@@ -183,6 +196,12 @@ std::string Span::operationName() const {
     return _operationName;
 }
 
+Span::SystemClock::time_point Span::startTimeSystem() const {
+    return _startTimeSystem == SystemClock::time_point()
+               ? opentracing::convert_time_point<SystemClock>(_startTimeSteady)
+               : _startTimeSystem;
+}
+
 Span::SteadyClock::duration Span::duration() const {
     std::lock_guard<std::mutex> lock(_mutex);
     return _duration;
@@ -190,7 +209,7 @@ Span::SteadyClock::duration Span::duration() const {
 
 std::vector<Tag> Span::tags() const {
     std::lock_guard<std::mutex> lock(_mutex);
-    return _tags;
+    return _data == nullptr ? std::vector<Tag>() : _data->tags;
 }
 
 std::string Span::serviceName() const { return _tracer->serviceName(); }

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <stdexcept>
+#include <typeinfo>
 
 #include "Activation.h"
 #include "Propagation.h"
@@ -53,10 +54,17 @@ std::vector<Tag> processTags(const Config& config) {
     return tags;
 }
 
+// Null when it is another tracer's. The class is final, so this says what dynamic_cast would, which every
+// span would pay for.
+const SpanContext* ownContext(const opentracing::SpanContext* context) {
+    return context != nullptr && typeid(*context) == typeid(SpanContext)
+               ? static_cast<const SpanContext*>(context)
+               : nullptr;
+}
+
 struct Parents {
     const SpanContext* parent = nullptr;
-    SpanContext::StrMap baggage;
-    std::string debugID;
+    const std::string* debugID = nullptr;
     std::vector<Reference> references;
 };
 
@@ -64,24 +72,22 @@ struct Parents {
 // parent id when it is ChildOf; all others are listed.
 Parents analyze(const opentracing::StartSpanOptions& options) {
     Parents found;
-    const opentracing::SpanContext* parent = nullptr;
     for (const auto& reference : options.references) {
-        const auto* context = dynamic_cast<const SpanContext*>(reference.second);
+        const SpanContext* context = ownContext(reference.second);
         if (context == nullptr) continue;
-        context->addBaggageTo(found.baggage);
-        if (!context->debugID().empty()) found.debugID = context->debugID();
+        if (!context->debugID().empty()) found.debugID = &context->debugID();
         if (!context->isValid()) continue;
-        if (parent == nullptr && reference.first == opentracing::SpanReferenceType::ChildOfRef)
-            parent = context;
+        if (found.parent == nullptr && reference.first == opentracing::SpanReferenceType::ChildOfRef)
+            found.parent = context;
     }
     for (const auto& reference : options.references) {
-        const auto* context = dynamic_cast<const SpanContext*>(reference.second);
+        const SpanContext* context = ownContext(reference.second);
         if (context == nullptr || !context->isValid()) continue;
-        if (parent == nullptr) parent = context;
-        if (context == parent && reference.first == opentracing::SpanReferenceType::ChildOfRef) continue;
+        if (found.parent == nullptr) found.parent = context;
+        if (context == found.parent && reference.first == opentracing::SpanReferenceType::ChildOfRef)
+            continue;
         found.references.push_back({reference.first, context->traceID(), context->spanID()});
     }
-    found.parent = static_cast<const SpanContext*>(parent);
     return found;
 }
 
@@ -90,12 +96,14 @@ struct StartTimes {
     SteadyClock::time_point steady;
 };
 
-// OpenTracing: both at their epochs means now; one given is used to estimate the other.
-StartTimes startTimes(const opentracing::StartSpanOptions& options) {
+// OpenTracing: both at their epochs means now; one given is used to estimate the other. A span that is not
+// sampled has its system time derived when somebody asks for it, if ever.
+StartTimes startTimes(const opentracing::StartSpanOptions& options, bool sampled) {
     const SystemClock::time_point noSystem;
     const SteadyClock::time_point noSteady;
     StartTimes times{options.start_system_timestamp, options.start_steady_timestamp};
-    if (times.system == noSystem && times.steady == noSteady) return {SystemClock::now(), SteadyClock::now()};
+    if (times.system == noSystem && times.steady == noSteady)
+        return {sampled ? SystemClock::now() : noSystem, SteadyClock::now()};
     if (times.system == noSystem) times.system = opentracing::convert_time_point<SystemClock>(times.steady);
     if (times.steady == noSteady) times.steady = opentracing::convert_time_point<SteadyClock>(times.system);
     return times;
@@ -204,9 +212,7 @@ std::unique_ptr<Span> Tracer::startSpan(string_view operationName,
                                         const opentracing::StartSpanOptions& options) const {
     using Flag = SpanContext::Flag;
     TracerAtWork work;
-    const StartTimes times = startTimes(options);
     Parents parents = analyze(options);
-    const std::string name = operationName;
     std::vector<Tag> tags;
     TraceID traceID;
     uint64_t parentID = 0;
@@ -217,21 +223,29 @@ std::unique_ptr<Span> Tracer::startSpan(string_view operationName,
         flags = parents.parent->flags();
     } else {
         traceID = TraceID(_state->traceId128Bit ? randomID() : 0, randomID());
-        if (!parents.debugID.empty()) {
+        if (parents.debugID != nullptr) {
             flags = static_cast<unsigned char>(Flag::kSampled) | static_cast<unsigned char>(Flag::kDebug);
-            tags.emplace_back(kJaegerDebugHeader, parents.debugID);
+            tags.emplace_back(kJaegerDebugHeader, *parents.debugID);
         } else {
-            const samplers::SamplingStatus status = _state->sampler->isSampled(traceID, name);
+            const samplers::SamplingStatus status = _state->sampler->isSampled(traceID, operationName);
             if (status.isSampled()) {
                 flags = static_cast<unsigned char>(Flag::kSampled);
                 tags = status.tags();
             }
         }
     }
-    SpanContext context(traceID, randomID(), parentID, flags, std::move(parents.baggage));
-    std::unique_ptr<Span> span(new Span(shared_from_this(), std::move(context), name, times.system,
-                                        times.steady, std::move(tags), std::move(parents.references)));
+    const bool sampled = (flags & static_cast<unsigned char>(Flag::kSampled)) != 0;
+    const StartTimes times = startTimes(options, sampled);
+    std::unique_ptr<Span> span(
+        new Span(shared_from_this(), traceID, parentID, flags, operationName, times.system, times.steady));
+    for (const auto& reference : options.references) {
+        const SpanContext* context = ownContext(reference.second);
+        if (context != nullptr) span->_context.inheritBaggage(*context);
+    }
+    if (!tags.empty()) span->dataLocked().tags = std::move(tags);
+    if (!parents.references.empty()) span->dataLocked().references = std::move(parents.references);
     span->_activation = work.push(span->_context);
+    if (sampled || span->_activation != nullptr) span->_matters.store(true, std::memory_order_relaxed);
     for (const auto& tag : options.tags) span->SetTag(tag.first, tag.second);
     _state->started.fetch_add(1, std::memory_order_relaxed);
     _state->startedMetric->inc(1);

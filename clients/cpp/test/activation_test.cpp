@@ -3,6 +3,7 @@
 #include <jaegertracing/Tracer.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -145,6 +146,25 @@ void unsampledSpansNeverArm() {
     CHECK_EQUAL(told().size(), size_t(0));
 }
 
+// Whichever comes first, no thread keeps the context of a span that is over.
+void finishedWhileItIsMadeSampled() {
+    auto tracer = makeTracer(0);
+    for (int i = 0; i < 300; ++i) {
+        auto span = tracer->StartSpan("s");
+        std::atomic<bool> finished{false};
+        std::thread other([&] {
+            span->SetTag("sampling.priority", 1);
+            while (!finished.load()) std::this_thread::yield();
+            tracer->StartSpan("next")->Finish();
+            CHECK_EQUAL(active(), std::string("-"));
+        });
+        if (i % 2 == 0) std::this_thread::yield();
+        span->Finish();
+        finished.store(true);
+        other.join();
+    }
+}
+
 // An unsampled span within a sampled one is the active span: the thread is unarmed meanwhile.
 void unsampledWithinSampled(opentracing::Tracer& sampled) {
     auto never = makeTracer(0);
@@ -175,6 +195,7 @@ int main() {
     finishingOnAnotherThread(*tracer);
     handedOverToAnotherThread(*tracer);
     unsampledSpansNeverArm();
+    finishedWhileItIsMadeSampled();
     unsampledWithinSampled(*tracer);
     theProgramsOwnContextComesBack(*tracer);
     CHECK_EQUAL(active(), std::string("-"));

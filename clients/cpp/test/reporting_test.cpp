@@ -173,6 +173,46 @@ void unsampledSpansAreNotReported() {
     CHECK_EQUAL(spans[0].at(7).number, int64_t(3));
 }
 
+int64_t microsecondsNow() {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+}
+
+// It did not note the time of day when it began.
+void aSpanThatIsSampledLaterHasItsTimes() {
+    Agent agent;
+    const jaegertracing::Config none(false, jaegertracing::samplers::Config("const", 0),
+                                     config(agent).reporter());
+    auto tracer = Tracer::make("svc", none);
+    const int64_t before = microsecondsNow();
+    auto span = tracer->StartSpan("raised");
+    const int64_t after = microsecondsNow();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    span->SetTag(opentracing::ext::sampling_priority, 1);
+    span->Finish();
+    tracer->Close();
+    const auto spans = agent.spans();
+    CHECK_EQUAL(spans.size(), size_t(1));
+    // A microsecond for the rounding of each.
+    CHECK(spans[0].at(8).number >= before - 1);
+    CHECK(spans[0].at(8).number <= after + 1);
+    CHECK(spans[0].at(9).number >= 20000);
+}
+
+void baggageIsInheritedFromEveryReference() {
+    auto tracer = Tracer::make("svc", jaegertracing::Config());
+    auto a = tracer->StartSpan("a");
+    auto b = tracer->StartSpan("b");
+    a->SetBaggageItem("both", "of a");
+    b->SetBaggageItem("both", "of b");
+    b->SetBaggageItem("only", "b");
+    auto child = tracer->StartSpan("c", {ChildOf(&a->context()), opentracing::FollowsFrom(&b->context())});
+    b->SetBaggageItem("only", "changed");
+    CHECK_EQUAL(child->BaggageItem("both"), std::string("of a"));
+    CHECK_EQUAL(child->BaggageItem("only"), std::string("b"));
+    CHECK_EQUAL(child->BaggageItem("none"), std::string());
+}
+
 void aForkedChildDoesNotHang() {
     Agent agent;
     auto tracer = Tracer::make("svc", config(agent));
@@ -210,6 +250,8 @@ int main() {
     aFullQueueDropsAndCounts();
     spansAreFlushedWithoutClose();
     unsampledSpansAreNotReported();
+    aSpanThatIsSampledLaterHasItsTimes();
+    baggageIsInheritedFromEveryReference();
     aForkedChildDoesNotHang();
     anAbsentAgentIsNoError();
     std::cout << "ok\n";

@@ -77,21 +77,23 @@ class Span : public opentracing::Span {
     const opentracing::Tracer& tracer() const noexcept override;
 
     std::string operationName() const;
-    SystemClock::time_point startTimeSystem() const { return _startTimeSystem; }
+    SystemClock::time_point startTimeSystem() const;
     SteadyClock::time_point startTimeSteady() const { return _startTimeSteady; }
-    // Zero until the span is finished.
+    // Zero until the span is finished, and for one that is not sampled.
     SteadyClock::duration duration() const;
     std::vector<Tag> tags() const;
     std::string serviceName() const;
 
   private:
     friend class Tracer;
-    Span(std::shared_ptr<const Tracer> tracer, SpanContext&& context, std::string operationName,
-         SystemClock::time_point startTimeSystem, SteadyClock::time_point startTimeSteady,
-         std::vector<Tag> tags, std::vector<Reference> references);
+    // startTimeSystem: the epoch when it is still to be derived from startTimeSteady.
+    Span(std::shared_ptr<const Tracer> tracer, const TraceID& traceID, uint64_t parentID, unsigned char flags,
+         opentracing::string_view operationName, SystemClock::time_point startTimeSystem,
+         SteadyClock::time_point startTimeSteady);
 
     template <typename Iterator>
     void addLog(opentracing::SystemTime timestamp, Iterator first, Iterator last) noexcept;
+    SpanData& dataLocked();
     void setTagLocked(const std::string& key, const opentracing::Value& value);
     void setSamplingPriority(const opentracing::Value& value);
 
@@ -100,14 +102,15 @@ class Span : public opentracing::Span {
     const SystemClock::time_point _startTimeSystem;
     const SteadyClock::time_point _startTimeSteady;
     std::atomic<bool> _finished{false};
+    // The span is, or has been, sampled or active. One that never was needs no more than to be counted, which
+    // is why most spans of a program that samples few cost little.
+    std::atomic<bool> _matters{false};
 
     mutable std::mutex _mutex;                // guards what follows
     std::shared_ptr<Activation> _activation;  // null while the span never was active
     std::string _operationName;
     SteadyClock::duration _duration{};
-    std::vector<Tag> _tags;
-    std::vector<LogRecord> _logs;
-    std::vector<Reference> _references;
+    std::unique_ptr<SpanData> _data;  // null while there is nothing to report
 };
 
 }  // namespace jaegertracing

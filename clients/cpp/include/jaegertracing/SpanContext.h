@@ -15,19 +15,20 @@
 namespace jaegertracing {
 
 // What of a span travels to its children. Ids never change; flags and baggage may, from any thread.
-class SpanContext : public opentracing::SpanContext {
+class SpanContext final : public opentracing::SpanContext {
   public:
     using StrMap = std::unordered_map<std::string, std::string>;
 
     enum class Flag : unsigned char { kSampled = 1, kDebug = 2 };
 
     SpanContext() = default;
+    SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t parentID, unsigned char flags)
+        : _traceID(traceID), _spanID(spanID), _parentID(parentID), _flags(flags) {}
     SpanContext(const TraceID& traceID, uint64_t spanID, uint64_t parentID, unsigned char flags,
                 StrMap baggage, std::string debugID = "");
     SpanContext(const SpanContext& other);
-    // Of one that no other thread knows.
-    SpanContext(SpanContext&& other) noexcept;
     SpanContext& operator=(const SpanContext& other) = delete;
+    ~SpanContext() override { delete _baggage.load(std::memory_order_relaxed); }
 
     const TraceID& traceID() const { return _traceID; }
     uint64_t spanID() const { return _spanID; }
@@ -36,8 +37,8 @@ class SpanContext : public opentracing::SpanContext {
     // Id given in a jaeger-debug-id header: forces sampling of the trace that starts with it.
     const std::string& debugID() const { return _debugID; }
     StrMap baggage() const;
-    // Those keys that are not there yet.
-    void addBaggageTo(StrMap& baggage) const;
+    // Takes over those items whose keys are not here yet.
+    void inheritBaggage(const SpanContext& other);
 
     bool isSampled() const { return (flags() & static_cast<unsigned char>(Flag::kSampled)) != 0; }
     bool isDebug() const { return (flags() & static_cast<unsigned char>(Flag::kDebug)) != 0; }
@@ -63,13 +64,16 @@ class SpanContext : public opentracing::SpanContext {
     std::string ToSpanID() const noexcept override;
 
   private:
+    StrMap& itemsLocked();
+
     TraceID _traceID;
     uint64_t _spanID = 0;
     uint64_t _parentID = 0;
     std::atomic<unsigned char> _flags{0};
     std::string _debugID;
-    mutable std::mutex _mutex;  // guards _baggage
-    StrMap _baggage;
+    mutable std::mutex _mutex;  // guards what _baggage points to
+    // Owned. Null until there is an item: most traces carry none, and need no lock to know it.
+    std::atomic<StrMap*> _baggage{nullptr};
 };
 
 template <typename Stream>
