@@ -8,7 +8,7 @@ import { writeTables } from './report';
 import type { GuestKind } from './lab/guest';
 
 const USAGE =
-  'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | profile [plain|context|spans] | report\n';
+  'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | profile [plain|context|spans|web] | report\n';
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...flags] = args;

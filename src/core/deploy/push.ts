@@ -98,8 +98,10 @@ export async function pushFolder(
     const wrong = files.find((file) => arrived.get(file.path) !== wanted.get(file.path));
     if (wrong !== undefined)
       throw uploadError(ssh.alias, `${target}/${wrong.path}`, check, 'arrived damaged');
-    // Another client may have finished the same folder meanwhile; then ours is superfluous.
-    const move = `if [ -d ${quote(target)} ]; then rm -rf ${quote(partial)}; else mv ${quote(partial)} ${quote(target)}; fi`;
+    // Another client may have finished the same folder meanwhile; then ours is superfluous. Contents reach the disk before the name does:
+    // a power cut would otherwise leave empty files in a folder that is taken for complete from then on.
+    const keep = `{ find ${quote(partial)} -type f -exec sync {} + || sync; } && mv ${quote(partial)} ${quote(target)}`;
+    const move = `if [ -d ${quote(target)} ]; then rm -rf ${quote(partial)}; else ${keep}; fi`;
     const moved = await ssh.run(move, { signal });
     if (moved.code !== 0) throw uploadError(ssh.alias, target, moved);
   } catch (error) {
