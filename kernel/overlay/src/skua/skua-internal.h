@@ -118,6 +118,7 @@ struct skua_state {
 	u32 hook_generation;
 	struct skua_ids syscall_ids;
 	u32 control;	   /* hook generation in which it wrote to /proc/skua/context, or 0 */
+	u32 unarmed_syscall; /* hook generation, from the entry of a syscall that found the thread unarmed to its exit, or 0 */
 	bool control_at_entry; /* its descriptor told that it was about to */
 	bool exec;	   /* it was an exec: the state goes when it ends */
 	bool stack_short;
@@ -226,10 +227,13 @@ static inline bool skua_is_reading(const struct skua_state *state)
 	return READ_ONCE(state->reading) == skua_interrupt_level() + 1;
 }
 
-/* Brings the current thread's context up to date, outside a syscall or at the entry of one. Never faults; not from NMIs. */
+/*
+ * Brings the current thread's context up to date, outside a syscall or at the entry of one. Never faults; not from NMIs.
+ * As an armed thread's context stays for the whole of a syscall, so does the lack of one.
+ */
 static inline void skua_refresh(struct skua_state *state)
 {
-	if (state->source != SKUA_FROM_WRITES)
+	if (state->source != SKUA_FROM_WRITES && state->unarmed_syscall != READ_ONCE(skua_hook_generation))
 		skua_read_memory(state);
 }
 

@@ -101,6 +101,12 @@ static inline enum skua_verdict skua_record_check(const struct skua_record *reco
 	return record->trace_flags & SKUA_TRACE_FLAG_SAMPLED ? SKUA_RECORD_ARMS : SKUA_RECORD_DETACHES;
 }
 
+/* Whether the last word of a header is that of a sampled record. Mostly it is not, and need not be read further. */
+static inline bool skua_rest_may_arm(u32 rest)
+{
+	return (rest & 0xff) == 1 && rest >> 8 & SKUA_TRACE_FLAG_SAMPLED;
+}
+
 /*
  * Whether a header found in memory arms the thread; then takes the ids out of it. Anything else, also what a writer of
  * records would be told off for, means "no span": OTEP 4947 reserves other values of valid, and publishes zeros as ids
@@ -110,9 +116,9 @@ static inline bool skua_header_arms(const struct skua_header *header, struct sku
 {
 	struct skua_record record;
 
-	memcpy(&record, header, SKUA_RECORD_HEADER_BYTES);
-	if (record.valid != 1 || !(record.trace_flags & SKUA_TRACE_FLAG_SAMPLED))
+	if (!skua_rest_may_arm(header->rest))
 		return false;
+	memcpy(&record, header, SKUA_RECORD_HEADER_BYTES);
 	skua_record_take_ids(&record, ids);
 	return skua_ids_exist(ids);
 }

@@ -83,7 +83,7 @@ void skua_set_source(struct skua_state *state, enum skua_source source)
 /* ---- reading ---- */
 
 enum found {
-	FOUND_NOTHING, /* no pointer, or a null one */
+	FOUND_NOTHING, /* no pointer, a null one, or that of a record which arms nobody */
 	FOUND_HEADER,
 	FOUND_UNREADABLE,
 };
@@ -105,24 +105,28 @@ fault:
 }
 
 /* Page faults must be disabled. */
-static bool read_header(u64 address, struct skua_header *header)
+static enum found read_header(u64 address, struct skua_header *header)
 {
 	const struct skua_header __user *from = (const struct skua_header __user *)address;
+	enum found found = FOUND_NOTHING;
 
 	BUILD_BUG_ON(offsetofend(struct skua_header, rest) != SKUA_RECORD_HEADER_BYTES);
 	BUILD_BUG_ON(sizeof(struct skua_record) != SKUA_RECORD_HEADER_BYTES);
 	if (!user_access_begin(from, SKUA_RECORD_HEADER_BYTES))
-		return false;
-	unsafe_get_user(header->trace_hi, &from->trace_hi, fault);
-	unsafe_get_user(header->trace_lo, &from->trace_lo, fault);
-	unsafe_get_user(header->span, &from->span, fault);
+		return FOUND_UNREADABLE;
 	unsafe_get_user(header->rest, &from->rest, fault);
+	if (skua_rest_may_arm(header->rest)) {
+		unsafe_get_user(header->trace_hi, &from->trace_hi, fault);
+		unsafe_get_user(header->trace_lo, &from->trace_lo, fault);
+		unsafe_get_user(header->span, &from->span, fault);
+		found = FOUND_HEADER;
+	}
 	user_access_end();
-	return true;
+	return found;
 
 fault:
 	user_access_end();
-	return false;
+	return FOUND_UNREADABLE;
 }
 
 /*
@@ -154,7 +158,7 @@ static enum found read_at(u64 pointer, struct skua_header *header)
 		return FOUND_UNREADABLE;
 	if (!record)
 		return FOUND_NOTHING;
-	return read_header(record, header) ? FOUND_HEADER : FOUND_UNREADABLE;
+	return read_header(record, header);
 }
 
 /* Page faults and preemption must be disabled. */
@@ -311,6 +315,7 @@ int skua_register_thread(u64 address)
 	state->pointer = address;
 	state->ids.valid = false;
 	state->exec = false;
+	state->unarmed_syscall = 0; /* This call may arm the thread. */
 	skua_mark_control(state);
 	skua_write_end(state);
 	skua_refresh(state);

@@ -93,14 +93,9 @@ static void call_probes(bool at_exit, struct pt_regs *regs, long value)
 		probe->call(probe->data, regs, value);
 }
 
-/* Probes of tracepoints run with preemption off. */
-void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
+static noinline void enter(struct skua_state *state, struct pt_regs *regs, long nr)
 {
-	struct skua_state *state = skua_state_of(current);
-
-	if (likely(!state)) {
-		if (likely(!atomic_read(&skua_processes_registered)))
-			return;
+	if (!state) {
 		state = skua_state_from_process();
 		if (!state)
 			return;
@@ -108,9 +103,12 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	WRITE_ONCE(state->syscall, 0);
 	state->control = 0;
 	state->control_at_entry = false;
+	WRITE_ONCE(state->unarmed_syscall, 0);
 	skua_refresh(state);
-	if (!state->armed)
+	if (!state->armed) {
+		WRITE_ONCE(state->unarmed_syscall, READ_ONCE(skua_hook_generation));
 		return;
+	}
 	skua_write_begin(state);
 	state->syscall_ids = state->ids;
 	/* Pairs with the release in skua_session_start(): a session that this syscall counts for sees its entry. */
@@ -128,20 +126,54 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 	call_probes(false, regs, nr);
 }
 
-void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
+/*
+ * Every system call of the host comes here while a session runs. Most go at once; what the others need is in a function of its
+ * own, so that these save no registers for it. Probes of tracepoints run with preemption off.
+ */
+void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 {
-	const bool compat = in_ia32_syscall(); /* x32 ones have the numbers of native ones */
 	struct skua_state *state = skua_state_of(current);
 
-	if (unlikely(compat || skua_may_change_mappings(regs->orig_ax & ~__X32_SYSCALL_BIT)))
-		skua_process_changing(regs, compat);
-	if (likely(!state))
+	if (unlikely(state || atomic_read(&skua_processes_registered)))
+		enter(state, regs, nr);
+}
+
+/*
+ * An exit without an entry is recorded only of the write or registration that armed the thread, which carries
+ * SKUA_FLAG_CONTROL.
+ */
+static bool exit_matters(const struct skua_state *state)
+{
+	return skua_in_syscall(state) || (state->armed && skua_is_control(state));
+}
+
+static bool may_change_mappings(const struct pt_regs *regs)
+{
+	/* x32 calls have the numbers of native ones. */
+	return in_ia32_syscall() || skua_may_change_mappings(regs->orig_ax & ~__X32_SYSCALL_BIT);
+}
+
+static noinline void leave(struct skua_state *state, struct pt_regs *regs, long ret)
+{
+	if (may_change_mappings(regs))
+		skua_process_changing(regs, in_ia32_syscall());
+	if (!state)
 		return;
-	call_probes(true, regs, ret);
+	if (exit_matters(state))
+		call_probes(true, regs, ret);
 	WRITE_ONCE(state->syscall, 0);
+	WRITE_ONCE(state->unarmed_syscall, 0);
 	state->control = 0;
 	if (state->exec)
 		skua_state_drop(state);
+}
+
+void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
+{
+	struct skua_state *state = skua_state_of(current);
+
+	if (unlikely(state || may_change_mappings(regs)))
+		leave(state, regs, ret);
 }
 
 /* A new program is not the one that armed the thread. The execve itself still belongs to it. */
@@ -199,19 +231,13 @@ bool skua_admits_entry(u32 generation)
 }
 EXPORT_SYMBOL_GPL(skua_admits_entry);
 
-/*
- * An exit without an entry is admitted only for the write or registration that armed the thread, which carries
- * SKUA_FLAG_CONTROL.
- */
 bool skua_admits_exit(u32 generation)
 {
 	const struct skua_state *state = skua_state_current();
 
-	if (likely(!state) || generation == SKUA_NOT_STARTED)
+	if (likely(!state) || generation == SKUA_NOT_STARTED || !exit_matters(state))
 		return false;
-	if (skua_in_syscall(state))
-		return state->syscall_generation >= generation;
-	return state->armed && skua_is_control(state);
+	return !skua_in_syscall(state) || state->syscall_generation >= generation;
 }
 EXPORT_SYMBOL_GPL(skua_admits_exit);
 
