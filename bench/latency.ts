@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import type { Nanoseconds } from '../common/base/time';
 import type { Span } from '../common/model/span';
 import { TimelineHost } from '../common/view/host';
-import type { HostToWebview } from '../common/view/protocol';
+import { VIEW_PROTOCOL_VERSION, type HostToWebview } from '../common/view/protocol';
 import { SpanStore } from '../common/view/store';
 import type { CoreContext } from '../src/core/api';
 import { startSandbox } from '../src/core/sandbox/instance';
@@ -113,7 +113,7 @@ class Timeline {
       },
       resolveSource: () => Promise.resolve(undefined),
     });
-    this.host.receive({ type: 'ready' });
+    this.host.receive({ type: 'ready', version: VIEW_PROTOCOL_VERSION, restored: false });
   }
 
   /** `fresh`: ends of those that are there for the first time. */

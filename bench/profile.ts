@@ -16,7 +16,8 @@ export async function profile(mode: string): Promise<void> {
   const { perf } = await mountTracers(guest);
   await guest.must(loadModules('skua'));
   const program = `${BENCH}/writes ${mode} /dev/null 1`;
-  const load = (requests: number): string => `${BENCH}/load 8080 10 ${requests} $(cat ${BENCH}/webserver.pid)`;
+  const load = (requests: number): string =>
+    `${BENCH}/load 8080 10 ${requests} $(cat ${BENCH}/webserver.pid)`;
   const work =
     mode === 'web'
       ? `${BENCH}/serve.sh start jaeger 1000 && ${load(100)} >/dev/null
