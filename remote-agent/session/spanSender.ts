@@ -23,6 +23,8 @@ const MAX_FRAME_ESTIMATE = 512 * 1024;
  * next: neither the reading of kernel events nor the traced program ever waits for the SSH connection.
  *
  *   push ──► queue (queueBytes, estimated) ──► frames while outstanding ≤ credit ──► write
+ *
+ * What is pushed in one turn of the event loop leaves in as few frames as possible: each is a system call here and a packet of SSH.
  */
 export class SpanSender {
   private readonly queue: BoundedQueue<Delivery>;
@@ -34,6 +36,7 @@ export class SpanSender {
   /** Grows whenever the client has taken something. */
   private credits = 0;
   private waiters: (() => void)[] = [];
+  private pumping: NodeJS.Immediate | undefined;
 
   constructor(
     private readonly write: (frame: Uint8Array) => void,
@@ -57,15 +60,16 @@ export class SpanSender {
     this.queue.capacity = bytes;
   }
 
-  push(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) {
-      // Provisional spans may use only half of the queue: they must not displace what cannot be sent again.
-      if (!delivery.final && (this.closed || this.queue.size * 512 > this.queue.capacity / 2)) continue;
-      if (this.closed || !this.queue.push(delivery)) {
-        if (delivery.final) this.drop(delivery.span);
-      }
+  push(delivery: Delivery): void {
+    // Provisional spans may use only half of the queue: they must not displace what cannot be sent again.
+    if (!delivery.final && (this.closed || this.queue.size * 512 > this.queue.capacity / 2)) return;
+    if (this.closed || !this.queue.push(delivery)) {
+      if (delivery.final) this.drop(delivery.span);
     }
-    this.pump();
+    this.pumping ??= setImmediate(() => {
+      this.pumping = undefined;
+      this.pump();
+    });
   }
 
   /** The client has consumed `bytes` of span frames. */
@@ -120,9 +124,10 @@ export class SpanSender {
   private pump(): void {
     while (this.queue.size > 0 && this.outstanding < this.creditBytes && !this.closed) {
       const spans: Span[] = [];
+      const most = Math.min(MAX_FRAME_ESTIMATE, this.creditBytes - this.outstanding);
       let estimate = 0;
       const provisional: number[] = [];
-      while (spans.length < MAX_FRAME_SPANS && estimate < MAX_FRAME_ESTIMATE) {
+      while (spans.length < MAX_FRAME_SPANS && estimate < most) {
         const item = this.queue.shift();
         if (item === undefined) break;
         if (!item.final) provisional.push(spans.length);

@@ -123,7 +123,7 @@ export class TraceSession {
     this.clock = new ClockCheck(join(deps.native, 'skua-launch'));
     this.pipeline = new SpanPipeline(
       (delivery) => {
-        deps.sender.push([delivery]);
+        deps.sender.push(delivery);
         const libraryCall = libraryCallOf(delivery.span);
         if (libraryCall !== undefined) this.libraryCalls.add(libraryCall);
         if (delivery.final) for (const exporter of this.exporters) exporter.push(delivery.span);
