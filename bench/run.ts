@@ -1,4 +1,5 @@
 /** One command for each benchmark of kernel tracing; see bench/README.md. */
+import { benchAgent } from './agent';
 import { benchCallSites } from './callsites';
 import { benchCost } from './cost';
 import { benchLatency } from './latency';
@@ -8,7 +9,7 @@ import { writeTables } from './report';
 import type { GuestKind } from './lab/guest';
 
 const USAGE =
-  'usage: tsx bench/run.ts cost|callsites|web|latency [--time|--instructions] [--quick] | profile [plain|context|spans|web] | report\n';
+  'usage: tsx bench/run.ts agent|cost|callsites|web|latency [--time|--instructions] [--quick] | profile [plain|context|spans|web] | report\n';
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...flags] = args;
@@ -24,6 +25,9 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     case 'web':
       await benchWeb({ kinds, quick });
+      return 0;
+    case 'agent':
+      await benchAgent({ quick });
       return 0;
     case 'latency':
       await benchLatency({ quick });

@@ -112,6 +112,26 @@ describe('Services', () => {
   });
 });
 
+describe('Services of a process that reports nothing', () => {
+  it('are waited for once, and learnt all the same', () => {
+    const out: Delivery[] = [];
+    const services = new Services((d) => out.push(d), 3000);
+    const kernel = (n: number) => span(n, { origin: 'kernel', service: 'a.out' });
+    services.kernel(kernel(1), 7, true, 0);
+    services.tick(3000);
+    services.kernel(kernel(2), 7, true, 3001);
+    services.learn(7, 'shop');
+    services.kernel(kernel(3), 7, true, 3002);
+    services.finish();
+    expect(out.map((d) => [d.span.spanId.slice(-1), d.span.service, d.final])).toEqual([
+      ['1', 'a.out', false],
+      ['1', 'a.out', true],
+      ['2', 'a.out', true],
+      ['3', 'shop', true],
+    ]);
+  });
+});
+
 describe('SourceLines', () => {
   function setUp(): {
     lines: SourceLines;

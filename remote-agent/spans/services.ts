@@ -14,10 +14,13 @@ const MAX_HELD = 20_000;
 
 /**
  * Names the service of kernel spans: that of the program they ran in. It is learnt from the first user span of the process; until
- * then its kernel spans are shown under the process' name, and become final when the name is known, or after a while.
+ * then its kernel spans are shown under the process' name, and become final when the name is known, or after a while. A process of
+ * which nothing was learnt in that while has a name: later spans of it are final at once, and are not sent twice.
  */
 export class Services {
   private readonly byPid = new Map<number, string>();
+  /** Processes that were waited for in vain. */
+  private readonly nameless = new Set<number>();
   private readonly held = new Map<number, Held[]>();
   private heldCount = 0;
 
@@ -30,6 +33,7 @@ export class Services {
   learn(pid: number, service: string): void {
     if (this.byPid.get(pid) === service) return;
     this.byPid.set(pid, service);
+    this.nameless.delete(pid);
     this.release(pid, service);
   }
 
@@ -39,7 +43,7 @@ export class Services {
       this.emit({ span: { ...span, service }, final });
       return;
     }
-    if (!final || this.heldCount >= MAX_HELD) {
+    if (!final || this.nameless.has(pid) || this.heldCount >= MAX_HELD) {
       this.emit({ span, final });
       return;
     }
@@ -57,6 +61,7 @@ export class Services {
       while (due < list.length && nowMs - (list[due]?.since ?? nowMs) >= this.patienceMs) due += 1;
       for (const { span } of list.splice(0, due)) this.emit({ span, final: true });
       this.heldCount -= due;
+      if (due > 0) this.nameless.add(pid);
       if (list.length === 0) this.held.delete(pid);
     }
   }
