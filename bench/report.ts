@@ -33,6 +33,13 @@ interface WebResult {
   readonly instructions?: { readonly scenarios: Scenarios };
   readonly time?: { readonly scenarios: Scenarios };
 }
+interface AgentResult {
+  readonly bytesPerSpan: number;
+  readonly decode: Median;
+  readonly build: Median;
+  readonly encode: Median;
+  readonly total: Median;
+}
 interface LatencyResult {
   readonly results: readonly {
     readonly name: string;
@@ -109,9 +116,9 @@ function latencyTable({ results }: LatencyResult): string {
     whole(r.reachedPerSecond),
     `${r.delivered} of ${r.made}`,
     r.read,
-    `${r.clientMs.p50} / ${r.clientMs.p99}`,
-    `${r.webviewMs.p50} / ${r.webviewMs.p99}`,
-    `± ${r.clock.boundMs}`,
+    `${whole(r.clientMs.p50)} / ${whole(r.clientMs.p99)}`,
+    `${whole(r.webviewMs.p50)} / ${whole(r.webviewMs.p99)}`,
+    `± ${r.clock.boundMs.toFixed(1)}`,
   ]);
   return table(
     [
@@ -128,11 +135,29 @@ function latencyTable({ results }: LatencyResult): string {
   );
 }
 
+function agentTable(agent: AgentResult): string {
+  const row = (name: string, { median, q1, q3 }: Median): string[] => [
+    name,
+    median.toFixed(1),
+    `${q1.toFixed(1)} to ${q3.toFixed(1)}`,
+  ];
+  return table(
+    ['a system call span', 'µs', 'quartiles'],
+    [
+      row('its two events decoded (CTF)', agent.decode),
+      row('paired and built', agent.build),
+      row(`encoded for the client, ${whole(agent.bytesPerSpan)} bytes`, agent.encode),
+      row('in all', agent.total),
+    ],
+  );
+}
+
 /** What matters to somebody who thinks of using it, in instructions where that was measured; aims are those of the project. */
 function summaryTable(
   cost: CostHalf,
   web: Scenarios | undefined,
   latency: LatencyResult | undefined,
+  agent: AgentResult | undefined,
 ): string {
   const rows: (readonly string[])[] = [];
   const of = (costs: Costs, name: string): number => costs[name]?.all.median ?? NaN;
@@ -174,9 +199,15 @@ function summaryTable(
   }
   for (const each of latency?.results ?? [])
     rows.push([
-      `from the end of a system call to its span in the timeline, ${whole(each.reachedPerSecond)} a second, ${each.name}`,
-      `p50 ${each.webviewMs.p50} ms, p99 ${each.webviewMs.p99} ms`,
+      `from the end of a system call to its span in the timeline, ${whole(each.reachedPerSecond)} a second, emulated, ${each.name}`,
+      `p50 ${whole(each.webviewMs.p50)} ms, p99 ${whole(each.webviewMs.p99)} ms`,
       'p99 250 ms',
+    ]);
+  if (agent !== undefined)
+    rows.push([
+      'the agent’s work for a system call span, not emulated',
+      `${agent.total.median.toFixed(0)} µs (10,000 a second: ${agent.total.median.toFixed(0)} % of one processor)`,
+      '',
     ]);
   return table(['cost of', 'measured', 'aim'], rows);
 }
@@ -199,7 +230,9 @@ function tables(): ReadonlyMap<string, string> {
   if (web !== undefined) found.set('web', webTable(web));
   const latency = result('latency') as LatencyResult | undefined;
   if (latency !== undefined) found.set('latency', latencyTable(latency));
-  if (i !== undefined) found.set('summary', summaryTable(i, web?.instructions?.scenarios, latency));
+  const agent = result('agent') as AgentResult | undefined;
+  if (agent !== undefined) found.set('agent', agentTable(agent));
+  if (i !== undefined) found.set('summary', summaryTable(i, web?.instructions?.scenarios, latency, agent));
   return found;
 }
 

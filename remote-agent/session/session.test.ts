@@ -85,6 +85,24 @@ describe('SpanSender', () => {
     expect(sender.dropped).toEqual({ syscalls: 1, user: 1 });
   });
 
+  it('replaces a provisional span that waits still, and sends a final one once', async () => {
+    const frames: Uint8Array[] = [];
+    const sender = new SpanSender((frame) => frames.push(frame));
+    const provisional = { span: { ...span(1), name: 'without line' }, final: false };
+    for (const delivery of [provisional, provisional, { span: span(2), final: true }]) sender.push(delivery);
+    sender.push({ span: { ...span(1), name: 'with line' }, final: true });
+    expect(sender.queued).toBe(2);
+    await turn();
+    sender.push({ span: { ...span(1), name: 'an event came later' }, final: false });
+    await turn();
+    const messages = frames.flatMap((frame) => new FrameReader().push(frame)).map(([message]) => message);
+    expect(messages).toMatchObject([
+      { spans: [{ name: 'with line' }, {}], provisional: [] },
+      { spans: [{ name: 'an event came later' }], provisional: [0] },
+    ]);
+    expect(sender.sent).toBe(2);
+  });
+
   it('resolves `drained` when the queue is empty, and when it is closed', async () => {
     const sender = new SpanSender(() => undefined, 1e6, 10);
     sender.push({ span: span(1), final: true }); // One span goes out on each credit.

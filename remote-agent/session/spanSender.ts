@@ -9,6 +9,12 @@ export interface Delivery {
   readonly final: boolean;
 }
 
+/** A place in the queue: its bytes are those of the delivery that came first. */
+interface Place {
+  delivery: Delivery;
+  readonly bytes: number;
+}
+
 /** Final spans, by where they come from. */
 export interface Dropped {
   readonly syscalls: number;
@@ -24,10 +30,13 @@ const MAX_FRAME_ESTIMATE = 512 * 1024;
  *
  *   push ──► queue (queueBytes, estimated) ──► frames while outstanding ≤ credit ──► write
  *
- * What is pushed in one turn of the event loop leaves in as few frames as possible: each is a system call here and a packet of SSH.
+ * What is pushed in one turn of the event loop leaves in as few frames as possible: each is a system call here and a packet of SSH. A
+ * span that waits already is replaced where it is, so that one that is behind does not send everything twice.
  */
 export class SpanSender {
-  private readonly queue: BoundedQueue<Delivery>;
+  private readonly queue: BoundedQueue<Place>;
+  /** Provisional spans in the queue. */
+  private readonly replaceable = new Map<string, Place>();
   private outstanding = 0;
   private closed = false;
   private readonly lost = { syscalls: 0, user: 0 };
@@ -43,7 +52,7 @@ export class SpanSender {
     queueBytes = 32 * 1024 * 1024,
     private readonly creditBytes = INITIAL_CREDIT_BYTES,
   ) {
-    this.queue = new BoundedQueue<Delivery>(queueBytes, estimateBytes);
+    this.queue = new BoundedQueue<Place>(queueBytes, ({ bytes }) => bytes);
   }
 
   get queued(): number {
@@ -63,13 +72,33 @@ export class SpanSender {
   push(delivery: Delivery): void {
     // Provisional spans may use only half of the queue: they must not displace what cannot be sent again.
     if (!delivery.final && (this.closed || this.queue.size * 512 > this.queue.capacity / 2)) return;
-    if (this.closed || !this.queue.push(delivery)) {
-      if (delivery.final) this.drop(delivery.span);
-    }
+    this.enqueue(delivery);
     this.pumping ??= setImmediate(() => {
       this.pumping = undefined;
       this.pump();
     });
+  }
+
+  private enqueue(delivery: Delivery): void {
+    const { spanId } = delivery.span;
+    const waiting = this.replaceable.get(spanId);
+    if (waiting !== undefined) {
+      waiting.delivery = delivery;
+      if (delivery.final) this.replaceable.delete(spanId);
+      return;
+    }
+    const place: Place = { delivery, bytes: estimateBytes(delivery) };
+    if (this.closed || !this.queue.push(place)) {
+      if (delivery.final) this.drop(delivery.span);
+    } else if (!delivery.final) {
+      this.replaceable.set(spanId, place);
+    }
+  }
+
+  private dequeue(): Delivery | undefined {
+    const delivery = this.queue.shift()?.delivery;
+    if (delivery?.final === false) this.replaceable.delete(delivery.span.spanId);
+    return delivery;
   }
 
   /** The client has consumed `bytes` of span frames. */
@@ -101,7 +130,7 @@ export class SpanSender {
   /** Drops and counts what is queued. Returns how many of them were final. */
   discard(): number {
     let finals = 0;
-    for (let item = this.queue.shift(); item !== undefined; item = this.queue.shift()) {
+    for (let item = this.dequeue(); item !== undefined; item = this.dequeue()) {
       if (!item.final) continue;
       this.drop(item.span);
       finals += 1;
@@ -128,7 +157,7 @@ export class SpanSender {
       let estimate = 0;
       const provisional: number[] = [];
       while (spans.length < MAX_FRAME_SPANS && estimate < most) {
-        const item = this.queue.shift();
+        const item = this.dequeue();
         if (item === undefined) break;
         if (!item.final) provisional.push(spans.length);
         spans.push(item.span);
