@@ -52,7 +52,7 @@ export interface CtfBatch {
   readonly items: readonly CtfItem[];
 }
 
-const BATCH_ITEMS = 4096;
+const BATCH_ITEMS = 512;
 /** A stream that is so far ahead of the slowest one is not asked for more. */
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 /** So many rounds without anything span two ticks of the usual live timer: whatever comes next, somebody has just begun to do something. */
@@ -113,7 +113,11 @@ export async function* openLive(options: LiveOptions): AsyncGenerator<CtfBatch, 
   if (failure !== undefined) throw failure as Error;
 }
 
-function* drain(muxer: Muxer, session: Session | undefined): Generator<CtfBatch, void, undefined> {
+/**
+ * Everything that can be told by now, in batches. After each the event loop has a turn: a backlog of tens of thousands of events must not
+ * keep timers, answers and spans that are ready waiting.
+ */
+async function* drain(muxer: Muxer, session: Session | undefined): AsyncGenerator<CtfBatch, void, undefined> {
   let failure: unknown;
   let more = true;
   while (more) {
@@ -126,7 +130,9 @@ function* drain(muxer: Muxer, session: Session | undefined): Generator<CtfBatch,
       more = false;
     }
     const offset = session?.clockOffsetNs;
-    if (items.length > 0) yield { items, ...(offset === undefined ? {} : { clockOffsetNs: offset }) };
+    if (items.length === 0) continue;
+    yield { items, ...(offset === undefined ? {} : { clockOffsetNs: offset }) };
+    await new Promise((resolve) => setImmediate(resolve));
   }
   if (failure !== undefined) throw failure as Error;
 }
