@@ -200,7 +200,9 @@ function summaryTable(
   for (const each of latency?.results ?? [])
     rows.push([
       `from the end of a system call to its span in the timeline, ${whole(each.reachedPerSecond)} a second, emulated, ${each.name}`,
-      `p50 ${whole(each.webviewMs.p50)} ms, p99 ${whole(each.webviewMs.p99)} ms`,
+      each.delivered < each.made
+        ? `the emulated agent falls behind, by ${whole(each.webviewMs.p99 / 1000)} s and more`
+        : `p50 ${whole(each.webviewMs.p50)} ms, p99 ${whole(each.webviewMs.p99)} ms`,
       'p99 250 ms',
     ]);
   if (agent !== undefined)
