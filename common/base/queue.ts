@@ -18,13 +18,18 @@ export class BoundedQueue<T> {
   }
 
   push(item: T): boolean {
-    const w = this.weight(item);
-    if (this.used + w > this.capacity) {
-      this.dropped += w;
+    if (!this.grow(this.weight(item))) return false;
+    this.items.push(item);
+    return true;
+  }
+
+  /** An item in the queue is to weigh `more` than it did. Returns false, and counts that as dropped, when there is no room for it. */
+  grow(more: number): boolean {
+    if (this.used + more > this.capacity) {
+      this.dropped += more;
       return false;
     }
-    this.used += w;
-    this.items.push(item);
+    this.used += more;
     return true;
   }
 

@@ -103,6 +103,14 @@ describe('SpanSender', () => {
     expect(sender.sent).toBe(2);
   });
 
+  it('counts a span that has outgrown the queue since it was provisional', () => {
+    const sender = new SpanSender(() => undefined, 2000, 0);
+    sender.push({ span: span(1), final: false });
+    sender.push({ span: span(1, 5000), final: true });
+    expect(sender.dropped).toEqual({ syscalls: 1, user: 0 });
+    expect(sender.discard()).toBe(0);
+  });
+
   it('resolves `drained` when the queue is empty, and when it is closed', async () => {
     const sender = new SpanSender(() => undefined, 1e6, 10);
     sender.push({ span: span(1), final: true }); // One span goes out on each credit.

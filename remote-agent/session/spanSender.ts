@@ -9,10 +9,10 @@ export interface Delivery {
   readonly final: boolean;
 }
 
-/** A place in the queue: its bytes are those of the delivery that came first. */
+/** A place in the queue, and the estimated size of what stands there. */
 interface Place {
   delivery: Delivery;
-  readonly bytes: number;
+  bytes: number;
 }
 
 /** Final spans, by where they come from. */
@@ -72,7 +72,8 @@ export class SpanSender {
   push(delivery: Delivery): void {
     // Provisional spans may use only half of the queue: they must not displace what cannot be sent again.
     if (!delivery.final && (this.closed || this.queue.size * 512 > this.queue.capacity / 2)) return;
-    this.enqueue(delivery);
+    if (this.closed) this.drop(delivery.span);
+    else this.enqueue(delivery);
     this.pumping ??= setImmediate(() => {
       this.pumping = undefined;
       this.pump();
@@ -80,25 +81,25 @@ export class SpanSender {
   }
 
   private enqueue(delivery: Delivery): void {
-    const { spanId } = delivery.span;
-    const waiting = this.replaceable.get(spanId);
-    if (waiting !== undefined) {
-      waiting.delivery = delivery;
-      if (delivery.final) this.replaceable.delete(spanId);
+    const { span, final } = delivery;
+    const bytes = estimateBytes(span);
+    const waiting = this.replaceable.get(span.spanId);
+    const place = waiting ?? { delivery, bytes };
+    const room = waiting === undefined ? this.queue.push(place) : this.queue.grow(bytes - place.bytes);
+    if (!room) {
+      if (final) this.drop(span);
       return;
     }
-    const place: Place = { delivery, bytes: estimateBytes(delivery) };
-    if (this.closed || !this.queue.push(place)) {
-      if (delivery.final) this.drop(delivery.span);
-    } else if (!delivery.final) {
-      this.replaceable.set(spanId, place);
-    }
+    place.delivery = delivery;
+    place.bytes = bytes;
+    if (final) this.replaceable.delete(span.spanId);
+    else this.replaceable.set(span.spanId, place);
   }
 
-  private dequeue(): Delivery | undefined {
-    const delivery = this.queue.shift()?.delivery;
-    if (delivery?.final === false) this.replaceable.delete(delivery.span.spanId);
-    return delivery;
+  private dequeue(): Place | undefined {
+    const place = this.queue.shift();
+    if (place?.delivery.final === false) this.replaceable.delete(place.delivery.span.spanId);
+    return place;
   }
 
   /** The client has consumed `bytes` of span frames. */
@@ -130,7 +131,7 @@ export class SpanSender {
   /** Drops and counts what is queued. Returns how many of them were final. */
   discard(): number {
     let finals = 0;
-    for (let item = this.dequeue(); item !== undefined; item = this.dequeue()) {
+    for (let item = this.dequeue()?.delivery; item !== undefined; item = this.dequeue()?.delivery) {
       if (!item.final) continue;
       this.drop(item.span);
       finals += 1;
@@ -157,11 +158,11 @@ export class SpanSender {
       let estimate = 0;
       const provisional: number[] = [];
       while (spans.length < MAX_FRAME_SPANS && estimate < most) {
-        const item = this.dequeue();
-        if (item === undefined) break;
-        if (!item.final) provisional.push(spans.length);
-        spans.push(item.span);
-        estimate += estimateBytes(item);
+        const place = this.dequeue();
+        if (place === undefined) break;
+        if (!place.delivery.final) provisional.push(spans.length);
+        spans.push(place.delivery.span);
+        estimate += place.bytes;
       }
       const message: AgentMessage = { t: 'spans', spans, provisional };
       const frame = encodeFrame(message);
@@ -179,7 +180,7 @@ export class SpanSender {
 }
 
 /** A cheap upper-side guess of a span's encoded size, in bytes. */
-function estimateBytes({ span }: Delivery): number {
+function estimateBytes(span: Span): number {
   let bytes = 200 + span.name.length + span.events.length * 200;
   for (const key in span.attributes) {
     const value = span.attributes[key];
