@@ -321,6 +321,30 @@ static inline int skua_thread_register(void)
 	return skua_is_ready(thread) ? 0 : skua_publish(thread, 1);
 }
 
+/*
+ * Takes this thread's registration back until its next sampled context, for threads that seldom have one: the
+ * kernel looks at a registered thread's record in each of its system calls. Does nothing while a sampled context
+ * is this thread's. Returns 0, or -1 when the kernel refused.
+ */
+static inline int skua_thread_unregister(void)
+{
+	struct skua_thread *thread = &skua_thread_v2;
+	int file = __atomic_load_n(&skua_process_v2.file, __ATOMIC_RELAXED);
+	uint64_t nowhere = 0;
+	int saved = errno, result = 0;
+
+	if (file < 0 || !skua_is_ready(thread) || thread->busy || skua_arms(&thread->record))
+		return 0;
+	thread->busy = 1;
+	if (syscall(SYS_ioctl, file, (unsigned long)SKUA_IOC_REGISTER, &nowhere) == 0)
+		thread->ready = 0;
+	else
+		result = skua_refused(errno);
+	thread->busy = 0;
+	errno = saved;
+	return result;
+}
+
 /* 1 when the kernel reads this thread's record, so that changes are plain stores. */
 static inline int skua_thread_registered(void)
 {

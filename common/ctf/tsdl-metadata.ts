@@ -3,7 +3,7 @@ import { eventSource, headerSource, structSource } from './codegen';
 import { metadataInvalid, unknownType } from './errors';
 import type { MetadataText } from './metadata-text';
 import { TokenCursor } from './tsdl-cursor';
-import { lex } from './tsdl-lexer';
+import { lex, splitStatements, type Statement } from './tsdl-lexer';
 import {
   parseAttributeValue,
   parseSpecifier,
@@ -28,6 +28,41 @@ interface Block {
   readonly types: ReadonlyMap<string, { readonly type: CtfType; readonly line: number }>;
 }
 
+/** The beginning of an event class as LTTng writes it. */
+const EVENT_HEAD =
+  /^event\s*\{\s*name\s*=\s*"([^"\\\n]*)"\s*;\s*id\s*=\s*(\d{1,9})\s*;\s*stream_id\s*=\s*(\d{1,9})\s*;/;
+
+/**
+ * An event class of which only the head has been read. The metadata of a session has more than a thousand, and most of them never
+ * occur; the rest is read when it is asked for. Then it throws what reading it at once would have thrown.
+ */
+class UnreadEvent implements EventClass {
+  private read: EventClass | undefined;
+
+  constructor(
+    readonly id: number,
+    readonly streamId: number,
+    readonly name: string,
+    private readonly readNow: () => EventClass,
+  ) {}
+
+  get logLevel(): number | undefined {
+    return this.whole().logLevel;
+  }
+
+  get context(): StructType | undefined {
+    return this.whole().context;
+  }
+
+  get fields(): StructType | undefined {
+    return this.whole().fields;
+  }
+
+  whole(): EventClass {
+    return (this.read ??= this.readNow());
+  }
+}
+
 /** The trace class of a CTF 1.8 trace, filled by the text of its metadata. */
 export class TsdlMetadata implements MetadataText {
   private readonly scope = new TypeScope();
@@ -39,9 +74,12 @@ export class TsdlMetadata implements MetadataText {
   private readonly streams = new Map<number, StreamClass & { readonly events: Map<number, EventClass> }>();
   private current: TraceClass | undefined;
 
+  /** Nothing may be unfinished, and every event class must be right, also of events that never occur. */
   end(): void {
-    if (lex(this.text, this.line).unfinished)
+    if (splitStatements(this.text, this.line).unfinished)
       throw metadataInvalid(this.line, 'it ends in the middle of a statement');
+    for (const { events } of this.streams.values())
+      for (const event of events.values()) if (event instanceof UnreadEvent) event.whole();
   }
 
   /** True once the `trace` block has been read. */
@@ -58,11 +96,28 @@ export class TsdlMetadata implements MetadataText {
 
   take(text: string): void {
     this.text += text;
-    const { tokens, consumed, line } = lex(this.text, this.line);
+    const { statements, consumed, line } = splitStatements(this.text, this.line);
     this.text = this.text.slice(consumed);
     this.line = line;
-    const cursor = new TokenCursor(tokens);
-    while (!cursor.done) this.statement(cursor);
+    for (const statement of statements) {
+      if (!this.postpone(statement)) this.statement(new TokenCursor(lex(statement)));
+    }
+  }
+
+  /** Notes an event class by its head, where that has the usual form. */
+  private postpone(statement: Statement): boolean {
+    const [, name, idText, streamText] = EVENT_HEAD.exec(statement.text) ?? [];
+    if (name === undefined) return false;
+    const [id, streamId] = [Number(idText), Number(streamText)];
+    const stream = this.streamOf(id, streamId, statement.line);
+    const readNow = (): EventClass => {
+      const cursor = new TokenCursor(lex(statement));
+      cursor.expect('event');
+      const block = this.block(cursor, statement.line);
+      return this.eventOf(block, id, streamId, stream);
+    };
+    stream.events.set(id, new UnreadEvent(id, streamId, name, readNow));
+    return true;
   }
 
   private statement(cursor: TokenCursor): void {
@@ -197,14 +252,28 @@ export class TsdlMetadata implements MetadataText {
   private readEvent(block: Block): void {
     const id = smallId(block, 'id') ?? 0;
     const streamId = smallId(block, 'stream_id') ?? 0;
+    const stream = this.streamOf(id, streamId, block.line);
+    stream.events.set(id, this.eventOf(block, id, streamId, stream));
+  }
+
+  /** The stream class of a new event class. */
+  private streamOf(
+    id: number,
+    streamId: number,
+    line: number,
+  ): StreamClass & { readonly events: Map<number, EventClass> } {
+    const stream = this.streams.get(streamId);
+    if (stream === undefined)
+      throw metadataInvalid(line, `event ${id} belongs to stream ${streamId}, which is not defined`);
+    if (stream.events.has(id))
+      throw metadataInvalid(line, `event ${id} of stream ${streamId} is defined twice`);
+    return stream;
+  }
+
+  private eventOf(block: Block, id: number, streamId: number, stream: StreamClass): EventClass {
     const name = block.attributes.get('name');
     if (name === undefined || name.value.kind === 'integer')
       throw metadataInvalid(block.line, `event ${id} has no name`);
-    const stream = this.streams.get(streamId);
-    if (stream === undefined)
-      throw metadataInvalid(block.line, `event ${id} belongs to stream ${streamId}, which is not defined`);
-    if (stream.events.has(id))
-      throw metadataInvalid(block.line, `event ${id} of stream ${streamId} is defined twice`);
     const logLevel = integer(block, 'loglevel');
     const event: EventClass = {
       id,
@@ -215,7 +284,7 @@ export class TsdlMetadata implements MetadataText {
       ...optional('fields', struct(block, 'fields')),
     };
     eventSource(stream, event, this.trace.byteOrder, block.line);
-    stream.events.set(id, event);
+    return event;
   }
 }
 

@@ -196,6 +196,23 @@ describe('TSDL', () => {
     expect(error(() => readMetadata(bytes(text))).code).toBe('ctf-metadata-invalid');
   });
 
+  it('reads event classes when they are asked for, those that are wrong too, and all of them at the end', () => {
+    const reader = new MetadataReader();
+    const event = (id: number, type: string): string =>
+      `event { name = "e${id}"; id = ${id}; stream_id = 0; loglevel = 4; fields := struct { ${type} x; }; };\n`;
+    reader.append(bytes(`${HEAD}stream { id = 0; };\n${event(1, 'uint8_t')}${event(2, 'foo_t')}`));
+    const events = reader.trace.streams.get(0)?.events;
+    expect([...(events?.values() ?? [])].map(({ id, name }) => [id, name])).toEqual([
+      [1, 'e1'],
+      [2, 'e2'],
+    ]);
+    expect(events?.get(1)?.fields?.fields[0]).toMatchObject({ name: 'x', type: { size: 8 } });
+    expect(events?.get(1)).toMatchObject({ logLevel: 4, context: undefined });
+    const unknown = { code: 'ctf-unknown-type', line: 9 };
+    expect(error(() => events?.get(2)?.fields)).toEqual(unknown);
+    expect(error(() => reader.finish())).toEqual(unknown);
+  });
+
   it('refuses structures that double at each level, and nesting without end, in little time', () => {
     let doubling = 'typedef uint8_t t0;';
     for (let i = 0; i < 60; i += 1) doubling += ` typedef struct { t${i} a; t${i} b; } t${i + 1};`;

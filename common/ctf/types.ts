@@ -112,10 +112,10 @@ export interface EventClass {
   readonly id: number;
   readonly streamId: number;
   readonly name: string;
-  readonly logLevel?: number;
+  readonly logLevel?: number | undefined;
   /** Fields of this event class only, before its payload; LTTng does not use it. */
-  readonly context?: StructType;
-  readonly fields?: StructType;
+  readonly context?: StructType | undefined;
+  readonly fields?: StructType | undefined;
 }
 
 export interface StreamClass {

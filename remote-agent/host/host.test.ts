@@ -15,6 +15,8 @@ import { checkSteps, doSteps, type Check, type Step } from './step';
 import { commandOf, inputOf, Privileged } from './verbs';
 
 // Lines of /proc/modules of a Debian 12 host with the distribution's lttng-modules loaded.
+/** What a session daemon leaves that has ended. */
+const PART_OF_MODULES = 'lttng_tracer 2633728 0 - Live 0x0 (OE)\nskua 16384 1 lttng_tracer, Live 0x0 (OE)\n';
 const PROC_MODULES = `lttng_probe_sched 45056 0 - Live 0x0000000000000000 (OE)
 lttng_counter_client_percpu_64_modular 16384 1 - Live 0x0000000000000000 (OE)
 lttng_ring_buffer_client_discard 20480 0 - Live 0x0000000000000000 (OE)
@@ -144,6 +146,8 @@ interface FakeHost {
   readonly files: Map<string, string>;
   /** What `lttng list` answers: session elements. */
   sessions: string;
+  /** The session daemon does not answer, until it is restarted. */
+  hung: boolean;
 }
 
 const OK: RunResult = { code: 0, signal: null, stdout: '', stderr: '' };
@@ -201,6 +205,7 @@ function fakeHost(options: FakeOptions = {}): FakeHost {
       return Promise.resolve({ ...OK, stdout: 'lttng (LTTng Trace Control) 2.13.9' });
     if (command === 'lttng --mi xml list') return Promise.resolve({ ...OK, stdout: REPLY(fake.sessions) });
     if (command === 'lttng --mi xml list --kernel') {
+      if (fake.hung) return Promise.resolve({ ...OK, code: null, signal: 'SIGKILL' });
       return Promise.resolve({
         ...OK,
         stdout: REPLY(
@@ -208,7 +213,10 @@ function fakeHost(options: FakeOptions = {}): FakeHost {
         ),
       });
     }
-    if (command.startsWith('systemctl stop')) files.delete('/proc/200/comm');
+    if (command.startsWith('systemctl stop')) {
+      files.delete('/proc/200/comm');
+      fake.hung = false;
+    }
     if (command.startsWith('systemctl start')) files.set('/proc/200/comm', 'lttng-sessiond\n');
     if (command.startsWith('rmmod')) files.set('/proc/modules', '').delete('/proc/skua/abi');
     if (command.startsWith('usermod')) members = 'dev';
@@ -239,6 +247,7 @@ function fakeHost(options: FakeOptions = {}): FakeHost {
     commands,
     files,
     sessions,
+    hung: false,
     facts: {
       run: runCommand,
       uid: 1000,
@@ -418,8 +427,7 @@ describe('Host', () => {
     const fake = fakeHost();
     const inputs = { modulesDir: folder, modulesHash: HASH };
     await host(fake).prepare(inputs, run);
-    const rest = 'lttng_tracer 2633728 0 - Live 0x0 (OE)\nskua 16384 1 lttng_tracer, Live 0x0 (OE)\n';
-    fake.files.set('/proc/modules', rest);
+    fake.files.set('/proc/modules', PART_OF_MODULES);
     fake.commands.length = 0;
     const found = (await host(fake).doctor(inputs)).steps.find((step) => step.id === 'modules');
     expect(found).toMatchObject({ state: 'fixable' });
@@ -427,6 +435,35 @@ describe('Host', () => {
     expect(states((await host(fake).prepare(inputs, run)).report.steps)).toMatchObject({ modules: 'ok' });
     expect(fake.commands).toContain('rmmod lttng_tracer skua');
     expect(fake.commands).toContain('insmod skua.ko gid=106');
+  });
+
+  it.each([
+    ['takes a part of the modules along', true],
+    ['had to be killed', false],
+  ])('restarts a session daemon that does not answer and %s', async (_how, unloads) => {
+    const fake = fakeHost();
+    const inputs = { modulesDir: folder, modulesHash: HASH };
+    await host(fake).prepare(inputs, run);
+    fake.commands.length = 0;
+    fake.hung = true;
+    const { run: runCommand } = fake.facts;
+    const facts: Facts = {
+      ...fake.facts,
+      run: (file, args, options) => {
+        if (unloads && args.includes('stop')) fake.files.set('/proc/modules', PART_OF_MODULES);
+        return runCommand(file, args, options);
+      },
+    };
+    const found = (await host({ ...fake, facts }).doctor(inputs)).steps.find(
+      (step) => step.id === 'sessiond',
+    );
+    expect(found).toMatchObject({ state: 'fixable', found: 'Running, but it does not answer' });
+    expect(states((await host({ ...fake, facts }).prepare(inputs, run)).report.steps)).toMatchObject({
+      modules: 'ok',
+      sessiond: 'ok',
+    });
+    expect(fake.commands).toContain('systemctl start lttng-sessiond.service');
+    expect(fake.commands.includes('insmod skua.ko gid=106')).toBe(unloads);
   });
 
   it('replaces modules of another interface, but not under a running session', async () => {

@@ -70,7 +70,7 @@ export class Sessiond {
     throw new SkuaError({
       code: 'lttng-failed',
       message: `The LTTng session daemon (pid ${pid}) does not end.`,
-      remedy: `Stop it by hand on the host: sudo systemctl stop lttng-sessiond, or sudo kill ${pid}.`,
+      remedy: `End it by hand on the host: sudo pkill -KILL 'lttng-(sessiond|consumerd)'.`,
     });
   }
 

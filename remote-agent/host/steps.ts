@@ -26,7 +26,7 @@ export function hostSteps(
     buildStep(facts, inputs),
     secureBootStep(facts, inputs),
     modulesStep(facts, privileged, store, sessiond, inputs),
-    sessiondStep(facts, store, sessiond),
+    sessiondStep(facts, privileged, store, sessiond, inputs),
     relaydStep(facts),
     contextDeviceStep(facts),
   ];

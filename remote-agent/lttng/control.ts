@@ -12,6 +12,9 @@ const OWN_TRACEPOINTS = ['skua_mapping', 'skua_fd', 'sched_process_exit'] as con
 /** Fields of LTTng's own that every event carries, beside those that Skua's modules add. */
 const CONTEXTS = ['pid', 'tid', 'procname'] as const;
 
+/** A daemon that is well answers each command within a few seconds, on a slow and busy host too. */
+const ANSWER_MS = 60_000;
+
 export interface LttngPorts {
   readonly control: number;
   readonly data: number;
@@ -24,6 +27,9 @@ export interface ConfiguredSession {
 
 /** Speaks to the root session daemon through the `lttng` program. It never starts a daemon by itself. */
 export class LttngControl {
+  /** Set when the daemon has once not answered: it will not answer the next command either, and each would take as long. */
+  private hang: SkuaError | undefined;
+
   constructor(private readonly exec: Run = run) {}
 
   /**
@@ -133,11 +139,16 @@ export class LttngControl {
   }
 
   private async command(args: readonly string[], signal?: AbortSignal): Promise<MiReply> {
+    if (this.hang !== undefined) throw this.hang;
     // --no-sessiond: a daemon of the user's own would have no kernel tracer and hide the real problem.
     const result = await this.exec('lttng', ['--no-sessiond', '--mi', 'xml', ...args], {
-      timeoutMs: 120_000,
+      timeoutMs: ANSWER_MS,
       ...(signal === undefined ? {} : { signal }),
     });
+    if (result.signal === 'SIGKILL') {
+      this.hang = daemonHangs(args);
+      throw this.hang;
+    }
     const reply = parseMi(result.stdout);
     if (result.code === 0 && reply?.success === true) return reply;
     throw explainLttng(
@@ -146,6 +157,16 @@ export class LttngControl {
       result.code,
     );
   }
+}
+
+function daemonHangs(args: readonly string[]): SkuaError {
+  return new SkuaError({
+    code: 'lttng-failed',
+    message: `The LTTng session daemon did not answer within ${ANSWER_MS / 1000} s.`,
+    remedy:
+      'Prepare the host again ("Skua: Run Doctor", or `skua doctor --fix`), which restarts the daemon, or run `sudo systemctl restart lttng-sessiond` there. Either ends all of its sessions.',
+    detail: `lttng ${args.join(' ')}`,
+  });
 }
 
 /** Turns a failed `lttng` command into an error that says what to do. */

@@ -99,6 +99,18 @@ describe('LttngControl', () => {
     ]);
   });
 
+  it('says that the daemon hangs, and waits for it once only', async () => {
+    let asked = 0;
+    const control = new LttngControl(() => {
+      asked += 1;
+      return Promise.resolve({ code: null, signal: 'SIGKILL', stdout: '', stderr: '' });
+    });
+    const hangs = { code: 'lttng-failed', message: expect.stringContaining('did not answer') as string };
+    await expect(control.start('skua-t1')).rejects.toMatchObject(hangs);
+    await expect(control.destroy('skua-t1')).rejects.toMatchObject(hangs);
+    expect(asked).toBe(1);
+  });
+
   it.each([
     ['lttng (LTTng Trace Control) 2.14.0 - Cassis', ''],
     ['lttng (LTTng Trace Control) 2.15.0 - Péché Mortel', ' --trace-format=ctf-1.8'],

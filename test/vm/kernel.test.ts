@@ -476,6 +476,13 @@ describe('another session', () => {
   });
 });
 
+describe('a live timer that ticks all the time', () => {
+  // The kernel's console is looked at after each test.
+  it('does not hang LTTng’s daemons at a start, nor reach into what is freed at an end', async () => {
+    expect(await guest.must('/root/vm/live-sessions.sh 40')).toBe('');
+  });
+});
+
 describe('under stress', () => {
   it('survives threads that arm, fork, exec and die while sessions start and stop, and leaks nothing', async () => {
     const counters = await growth(async () => {

@@ -203,6 +203,23 @@ static void registers_once_a_thread(void)
 	CHECK(records(out, 16) == before); /* Nothing was ever written. */
 }
 
+static void registration_is_taken_back(void)
+{
+	registrations = 0;
+	skua_attach(TRACE, OUTER, SKUA_TRACE_FLAG_SAMPLED);
+	CHECK(skua_thread_unregister() == 0 && skua_thread_registered()); /* Not while it is of use. */
+	skua_detach();
+	errno = 33;
+	CHECK(skua_thread_unregister() == 0 && errno == 33);
+	CHECK(registrations == 1 && registered == NULL && !skua_thread_registered());
+	CHECK(skua_thread_unregister() == 0 && registrations == 1);
+	skua_attach(TRACE, OUTER, 0);
+	CHECK(registrations == 1 && skua_current().valid == 1);
+	skua_attach(TRACE, OUTER, SKUA_TRACE_FLAG_SAMPLED);
+	CHECK(registrations == 2 && registered == &otel_thread_ctx_v1 && skua_thread_registered());
+	skua_detach();
+}
+
 static volatile sig_atomic_t interruptions, torn;
 
 /* A reader on the same thread that then does what a handler with a span of its own does. */
@@ -269,6 +286,7 @@ int main(void)
 #endif
 	trouble_is_silent();
 	registers_once_a_thread();
+	registration_is_taken_back();
 	survives_signals();
 	unlink(path);
 	puts("ok");

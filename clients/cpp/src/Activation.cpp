@@ -17,11 +17,16 @@ void storeBigEndian(uint8_t* out, uint64_t value) {
     }
 }
 
+// The kernel looks at a registered thread in each of its system calls. One that samples rarely is registered for its
+// sampled traces only: after so many spans that were not, what it has paid for nothing equals what registering costs.
+constexpr int kUnsampledBeforeRest = 16;
+
 struct Stack {
     std::vector<std::shared_ptr<Activation>> active;  // innermost last
     int depth = 0;                                    // of TracerAtWork objects
     skua_record foreign{};                            // published through skua.h by the program itself
     bool changed = false;                             // the record is no longer as `foreign` was taken
+    int unsampled = 0;                                // spans, since the last one that was sampled
 };
 
 // A plain pointer beside its owner: spans that finish while the thread's other thread-local objects are
@@ -83,8 +88,14 @@ TracerAtWork::~TracerAtWork() {
 
 std::shared_ptr<Activation> TracerAtWork::push(const SpanContext& context) {
     Stack* stack = stackOrNull();
-    if (stack == nullptr || (!context.isSampled() && stack->active.empty() && stack->foreign.valid != 1))
+    if (stack == nullptr) return nullptr;
+    if (context.isSampled()) {
+        stack->unsampled = 0;
+    } else if (stack->active.empty() && stack->foreign.valid != 1) {
+        if (stack->unsampled < kUnsampledBeforeRest && ++stack->unsampled == kUnsampledBeforeRest)
+            skua_thread_unregister();
         return nullptr;
+    }
     auto activation = std::make_shared<Activation>(context);
     stack->active.push_back(activation);
     return activation;

@@ -1,11 +1,20 @@
 import { parseMi } from '../../lttng/mi';
 import { CONTEXT_FILE, TRACING_GROUP, type Facts } from '../facts';
+import { loadedModules } from '../loading';
 import type { Sessiond } from '../sessiond';
 import type { PreparedStore } from '../state';
 import type { Step } from '../step';
+import type { Privileged } from '../verbs';
+import { moduleLoader, type StepInputs } from './modules';
 import { needsNewLogin } from './rights';
 
-export function sessiondStep(facts: Facts, store: PreparedStore, sessiond: Sessiond): Step {
+export function sessiondStep(
+  facts: Facts,
+  privileged: Privileged,
+  store: PreparedStore,
+  sessiond: Sessiond,
+  inputs: StepInputs,
+): Step {
   return {
     id: 'sessiond',
     title: 'LTTng session daemon with kernel tracing',
@@ -20,9 +29,15 @@ export function sessiondStep(facts: Facts, store: PreparedStore, sessiond: Sessi
           remedy: 'Starts it (its service, or by itself).',
         };
       }
-      const events = parseMi(
-        (await facts.run('lttng', ['--mi', 'xml', 'list', '--kernel'], { timeoutMs: 60_000 })).stdout,
-      );
+      const listing = await facts.run('lttng', ['--mi', 'xml', 'list', '--kernel'], { timeoutMs: 60_000 });
+      if (listing.signal === 'SIGKILL') {
+        return {
+          state: 'fixable',
+          found: 'Running, but it does not answer',
+          remedy: 'Restarts it, which ends all LTTng sessions of this host.',
+        };
+      }
+      const events = parseMi(listing.stdout);
       if (events?.success === true && events.events.length > 0) {
         return { state: 'ok', found: `Running, ${events.events.length} kernel tracepoints` };
       }
@@ -39,8 +54,11 @@ export function sessiondStep(facts: Facts, store: PreparedStore, sessiond: Sessi
         },
       };
     },
-    do: async () => {
-      if (await sessiond.running()) await sessiond.stop();
+    do: async (run) => {
+      await sessiond.stop();
+      // A daemon that ends in order takes a part of the modules along, and finds none when it starts again.
+      const loaded = await loadedModules(facts);
+      if (loaded?.complete === false) await (await moduleLoader(facts, privileged, store, inputs, run))();
       if ((await sessiond.start()) === 'spawned') await store.update({ spawnedSessiond: true });
     },
     undo: async () => {

@@ -164,6 +164,53 @@ async function build(facts: Facts, inputs: StepInputs, run: StepRun): Promise<vo
   await verifyModules(modulesDir, facts);
 }
 
+/** Unloads whatever LTTng modules are loaded, Skua's or others. Throws `module-in-use`. */
+async function unloadAll(facts: Facts, privileged: Privileged): Promise<void> {
+  const { order, blocked } = unloadOrder(
+    await facts.modules(),
+    (name) => name.startsWith('lttng_') || name === 'skua',
+  );
+  const other = blocked[0];
+  if (other !== undefined) throw inUse(`The module ${other.name} is used by ${other.users.join(', ')}.`);
+  if (order.length === 0) return;
+  await privileged.perform({ verb: 'unload-modules', names: order }, (output) =>
+    inUse('The LTTng modules that are loaded cannot be unloaded.', output),
+  );
+}
+
+/**
+ * Verifies the modules that were brought or built, and returns what loads them in place of those that are loaded; no session daemon
+ * may run meanwhile. Throws `module-refused`, also later, then with what the kernel said, or `module-in-use`.
+ */
+export async function moduleLoader(
+  facts: Facts,
+  privileged: Privileged,
+  store: PreparedStore,
+  inputs: StepInputs,
+  run: StepRun,
+): Promise<() => Promise<void>> {
+  if (inputs.modulesDir === undefined) throw refused('No modules were brought to this host.', 'Try again.');
+  const set = await verifyModules(inputs.modulesDir, facts);
+  const gid = (await facts.group(TRACING_GROUP))?.gid ?? 0;
+  return async () => {
+    await unloadAll(facts, privileged);
+    await store.update({ loadedModules: true, bootId: await bootId(facts) });
+    run.progress(`Loading ${set.files.length} modules`);
+    const modules = set.files.map((file) => ({
+      path: join(set.folder, file),
+      parameters: file === 'skua.ko' ? { gid } : {},
+    }));
+    const result = await privileged.try({ verb: 'load-modules', modules });
+    const problems = result.stderr
+      .split('\n')
+      .filter((line) => /insmod/.test(line) && !/File exists/.test(line));
+    if (problems.length > 0 || result.code === 127) {
+      const file = /[\w-]+\.ko/.exec(problems[0] ?? '')?.[0] ?? 'skua.ko';
+      throw explainInsmod(file, result.stderr, await loadingLimits(facts));
+    }
+  };
+}
+
 export function modulesStep(
   facts: Facts,
   privileged: Privileged,
@@ -171,16 +218,6 @@ export function modulesStep(
   sessiond: Sessiond,
   inputs: StepInputs,
 ): Step {
-  const isLttng = (name: string): boolean => name.startsWith('lttng_') || name === 'skua';
-  const unloadAll = async (): Promise<void> => {
-    const { order, blocked } = unloadOrder(await facts.modules(), isLttng);
-    const other = blocked[0];
-    if (other !== undefined) throw inUse(`The module ${other.name} is used by ${other.users.join(', ')}.`);
-    if (order.length === 0) return;
-    await privileged.perform({ verb: 'unload-modules', names: order }, (output) =>
-      inUse('The LTTng modules that are loaded cannot be unloaded.', output),
-    );
-  };
   /** Every session of the root daemon, of whomever. Throws when it may not be asked: then nothing is unloaded. */
   const refuseIfRecording = async (): Promise<void> => {
     const sessions = await sessiond.sessions();
@@ -209,29 +246,12 @@ export function modulesStep(
       return replacement(loaded, await sessiond.sessions());
     },
     do: async (run) => {
-      if (inputs.modulesDir === undefined)
-        throw refused('No modules were brought to this host.', 'Try again.');
-      const set = await verifyModules(inputs.modulesDir, facts);
+      const load = await moduleLoader(facts, privileged, store, inputs, run);
       await refuseIfRecording();
-      const gid = (await facts.group(TRACING_GROUP))?.gid ?? 0;
       run.progress('Stopping the session daemon');
       const wasRunning = await sessiond.stop();
       try {
-        await unloadAll();
-        await store.update({ loadedModules: true, bootId: await bootId(facts) });
-        run.progress(`Loading ${set.files.length} modules`);
-        const modules = set.files.map((file) => ({
-          path: join(set.folder, file),
-          parameters: file === 'skua.ko' ? { gid } : {},
-        }));
-        const result = await privileged.try({ verb: 'load-modules', modules });
-        const problems = result.stderr
-          .split('\n')
-          .filter((line) => /insmod/.test(line) && !/File exists/.test(line));
-        if (problems.length > 0 || result.code === 127) {
-          const file = /[\w-]+\.ko/.exec(problems[0] ?? '')?.[0] ?? 'skua.ko';
-          throw explainInsmod(file, result.stderr, await loadingLimits(facts));
-        }
+        await load();
       } finally {
         // Also after a failure: the host's own session daemon must not stay down because of us.
         if (wasRunning) await sessiond.start();
@@ -244,7 +264,7 @@ export function modulesStep(
         await refuseIfRecording();
         const wasRunning = await sessiond.stop();
         try {
-          await unloadAll();
+          await unloadAll(facts, privileged);
         } finally {
           if (wasRunning && state.spawnedSessiond !== true) await sessiond.start();
         }

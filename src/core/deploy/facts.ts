@@ -25,7 +25,7 @@ echo "home=$HOME"
 echo "release=$(uname -r)"
 echo "machine=$(uname -m)"
 for n in node nodejs /usr/local/bin/node /usr/bin/node /usr/bin/nodejs "$base"/node/*/bin/node; do
-  p=$(command -v "$n" 2>/dev/null) && v=$("$p" -p process.versions.node 2>/dev/null) && echo "node=$v $p"
+  p=$(command -v "$n" 2>/dev/null) && v=$("$p" -p process.versions.node 2>/dev/null) && echo "node=$v $p" && [ "\${v%%.*}" -ge ${String(OLDEST_NODE)} ] && break
 done
 exit 0`;
 

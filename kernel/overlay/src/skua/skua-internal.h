@@ -108,6 +108,9 @@ struct skua_state {
 	struct skua_header seen; /* while armed from memory: the bytes that the ids below were taken from */
 	u32 reading;		 /* 1 + the interrupt level at which memory is being read, or 0 */
 
+	/* Not armed, and no longer told by memory: its system calls are passed as those of a thread without a state. */
+	bool resting;
+
 	u32 version; /* odd while the fields below are being written */
 	bool armed;
 	struct skua_ids ids;
@@ -166,6 +169,14 @@ static __always_inline struct skua_state *skua_state_of(const struct task_struct
 			return state;
 	}
 	return NULL;
+}
+
+/* As skua_state_of(), for what concerns threads that may be armed. */
+static __always_inline struct skua_state *skua_state_awake(const struct task_struct *task)
+{
+	struct skua_state *state = skua_state_of(task);
+
+	return state && !READ_ONCE(state->resting) ? state : NULL;
 }
 
 /* The walk passes the states of other threads: RCU must keep those, also where no tracepoint has turned preemption off. */

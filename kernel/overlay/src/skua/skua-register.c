@@ -315,6 +315,7 @@ int skua_register_thread(u64 address)
 	state->pointer = address;
 	state->ids.valid = false;
 	state->exec = false;
+	state->resting = false;
 	state->unarmed_syscall = 0; /* This call may arm the thread. */
 	skua_mark_control(state);
 	skua_write_end(state);

@@ -84,7 +84,7 @@ static void take_snapshot(const struct skua_state *state, struct skua_subject *s
 
 static void begin(const struct task_struct *task)
 {
-	const struct skua_state *state = task == current ? NULL : skua_state_of(task);
+	const struct skua_state *state = task == current ? NULL : skua_state_awake(task);
 
 	if (unlikely(state))
 		take_snapshot(state, this_cpu_ptr(&subjects));
@@ -99,7 +99,7 @@ static void end(void)
  * A thread that leaves the CPU says what its context is: from now on others may ask (copy_values()), who never look into its
  * memory.
  */
-static void leave(void)
+static void refresh_leaving(void)
 {
 	struct skua_state *state = skua_state_current();
 
@@ -111,7 +111,7 @@ void skua_sched_switch_begin(void *data, bool preempt, struct task_struct *prev,
 			     unsigned int prev_state)
 {
 	if (unlikely(atomic_read(&skua_threads_in_memory)))
-		leave();
+		refresh_leaving();
 	begin(next);
 	this_cpu_write(stays_runnable, preempt || READ_ONCE(prev->__state) == TASK_RUNNING);
 }

@@ -97,6 +97,7 @@ int skua_state_arm(const struct skua_ids *ids)
 	skua_set_source(state, SKUA_FROM_WRITES);
 	state->ids = *ids;
 	state->exec = false;
+	state->resting = false;
 	skua_mark_control(state);
 	barrier();
 	WRITE_ONCE(state->armed, true);

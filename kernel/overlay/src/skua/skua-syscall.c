@@ -93,7 +93,7 @@ static void call_probes(bool at_exit, struct pt_regs *regs, long value)
 		probe->call(probe->data, regs, value);
 }
 
-static noinline void enter(struct skua_state *state, struct pt_regs *regs, long nr)
+static noinline void enter_syscall(struct skua_state *state, struct pt_regs *regs, long nr)
 {
 	if (!state) {
 		state = skua_state_from_process();
@@ -134,8 +134,8 @@ void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 {
 	struct skua_state *state = skua_state_of(current);
 
-	if (unlikely(state || atomic_read(&skua_processes_registered)))
-		enter(state, regs, nr);
+	if (unlikely(state ? !state->resting : atomic_read(&skua_processes_registered)))
+		enter_syscall(state, regs, nr);
 }
 
 /*
@@ -153,7 +153,7 @@ static bool may_change_mappings(const struct pt_regs *regs)
 	return in_ia32_syscall() || skua_may_change_mappings(regs->orig_ax & ~__X32_SYSCALL_BIT);
 }
 
-static noinline void leave(struct skua_state *state, struct pt_regs *regs, long ret)
+static noinline void exit_syscall(struct skua_state *state, struct pt_regs *regs, long ret)
 {
 	if (may_change_mappings(regs))
 		skua_process_changing(regs, in_ia32_syscall());
@@ -166,14 +166,16 @@ static noinline void leave(struct skua_state *state, struct pt_regs *regs, long 
 	state->control = 0;
 	if (state->exec)
 		skua_state_drop(state);
+	else
+		WRITE_ONCE(state->resting, state->source == SKUA_FROM_WRITES && !state->armed);
 }
 
 void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
 {
-	struct skua_state *state = skua_state_of(current);
+	struct skua_state *state = skua_state_awake(current);
 
 	if (unlikely(state || may_change_mappings(regs)))
-		leave(state, regs, ret);
+		exit_syscall(state, regs, ret);
 }
 
 /* A new program is not the one that armed the thread. The execve itself still belongs to it. */
