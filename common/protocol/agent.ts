@@ -4,9 +4,8 @@
  */
 import type { SkuaErrorData } from '../base/errors';
 import type { LossReport, LostStretch } from '../model/loss';
-import type { Span } from '../model/span';
 
-export const AGENT_PROTOCOL_VERSION = 2;
+export const AGENT_PROTOCOL_VERSION = 3;
 
 /** One idempotent step of preparing a host, as shown by `skua doctor`. */
 export interface StepReport {
@@ -155,8 +154,11 @@ export type AgentMessage =
   | { readonly t: 'progress'; readonly id: number; readonly step: string; readonly fraction?: number }
   | { readonly t: 'output'; readonly stream: 'stdout' | 'stderr'; readonly data: Uint8Array }
   | { readonly t: 'exited'; readonly status: ExitStatus }
-  /** `provisional`: places in `spans` of those that will come again. Every other span is final: it is counted once. */
-  | { readonly t: 'spans'; readonly spans: readonly Span[]; readonly provisional: readonly number[] }
+  /**
+   * `spans` as spanCodec.ts has them; `provisional`: places of those that will come again. Every other span is final: it is counted
+   * once.
+   */
+  | { readonly t: 'spans'; readonly spans: Uint8Array; readonly provisional: readonly number[] }
   /** `lost`: where in time events were lost in the kernel's buffers, in order. */
   | { readonly t: 'loss'; readonly loss: LossReport; readonly lost: readonly LostStretch[] }
   /** The session ended by itself (relayd died, live stream truncated, …); spans so far remain valid. */

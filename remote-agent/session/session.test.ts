@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ns } from '../../common/base/time';
 import type { Span, SpanId, TraceId } from '../../common/model/span';
 import { encodeFrame, FrameReader } from '../../common/protocol/frame';
+import { decodeSpans } from '../../common/protocol/spanCodec';
 import { SkuaError } from '../../common/base/errors';
 import { ClockCheck } from './clock';
 import { Connection, type Handlers } from './connection';
@@ -16,7 +17,7 @@ import { troublesIn, udpDropsIn } from './kernelCounters';
 const span = (n: number, size = 0): Span => ({
   traceId: '1'.padStart(32, '0') as TraceId,
   spanId: n.toString(16).padStart(16, '0') as SpanId,
-  name: 'x'.repeat(size + 1),
+  name: String(n).padEnd(size, 'x'),
   kind: 'internal',
   origin: 'kernel',
   service: 's',
@@ -26,6 +27,8 @@ const span = (n: number, size = 0): Span => ({
   events: [],
   links: [],
 });
+
+const spansOf = (message: unknown): readonly Span[] => decodeSpans((message as { spans: Uint8Array }).spans);
 
 /** After it, what was pushed before has been sent. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -39,7 +42,7 @@ describe('SpanSender', () => {
     sender.push({ span: span(300), final: true });
     await turn();
     const messages = frames.flatMap((frame) => new FrameReader().push(frame)).map(([message]) => message);
-    expect(messages.map((message) => (message as { spans: Span[] }).spans.length)).toEqual([300, 1]);
+    expect(messages.map((message) => spansOf(message).length)).toEqual([300, 1]);
   });
 
   it('sends within credit, queues, then drops and counts; nothing is lost or counted twice', async () => {
@@ -53,7 +56,7 @@ describe('SpanSender', () => {
       for (const frame of frames.splice(0)) {
         bytes += frame.length;
         for (const [message] of reader.push(frame)) {
-          for (const s of (message as { spans: Span[] }).spans) received.push(parseInt(s.spanId, 16));
+          for (const s of spansOf(message)) received.push(parseInt(s.spanId, 16));
         }
       }
     };
@@ -96,10 +99,11 @@ describe('SpanSender', () => {
     sender.push({ span: { ...span(1), name: 'an event came later' }, final: false });
     await turn();
     const messages = frames.flatMap((frame) => new FrameReader().push(frame)).map(([message]) => message);
-    expect(messages).toMatchObject([
-      { spans: [{ name: 'with line' }, {}], provisional: [] },
-      { spans: [{ name: 'an event came later' }], provisional: [0] },
+    expect(messages.map((message) => spansOf(message).map(({ name }) => name))).toEqual([
+      ['with line', '2'],
+      ['an event came later'],
     ]);
+    expect(messages).toMatchObject([{ provisional: [] }, { provisional: [0] }]);
     expect(sender.sent).toBe(2);
   });
 

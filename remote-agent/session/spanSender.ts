@@ -1,5 +1,6 @@
 import { BoundedQueue } from '../../common/base/queue';
 import { encodeFrame } from '../../common/protocol/frame';
+import { encodeSpans } from '../../common/protocol/spanCodec';
 import { INITIAL_CREDIT_BYTES, type AgentMessage } from '../../common/protocol/agent';
 import type { Span } from '../../common/model/span';
 
@@ -164,7 +165,7 @@ export class SpanSender {
         spans.push(place.delivery.span);
         estimate += place.bytes;
       }
-      const message: AgentMessage = { t: 'spans', spans, provisional };
+      const message: AgentMessage = { t: 'spans', spans: encodeSpans(spans), provisional };
       const frame = encodeFrame(message);
       this.outstanding += frame.length;
       this.sent += spans.length - provisional.length;

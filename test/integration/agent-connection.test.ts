@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SkuaError } from '../../common/base/errors';
-import type { Span } from '../../common/model/span';
+import { ns } from '../../common/base/time';
+import type { Span, SpanId, TraceId } from '../../common/model/span';
+import { encodeSpans } from '../../common/protocol/spanCodec';
 import { AgentConnection, type AgentEvents } from '../../src/core/agent/connection';
 import { connectSsh } from '../../src/core/ssh/connect';
 import {
@@ -81,19 +83,25 @@ async function failure(promise: Promise<unknown>): Promise<SkuaError> {
   throw new Error('expected a failure');
 }
 
-const span = (id: number): object => ({
-  traceId: '1'.repeat(32),
-  spanId: id.toString(16).padStart(16, '0'),
-  name: `span ${String(id)}`,
-  kind: 'internal',
-  origin: 'user',
-  service: 's',
-  startNs: { $bigint: '1700000000000000001' },
-  status: { code: 'unset' },
-  attributes: { filler: 'x'.repeat(1000) },
-  events: [],
-  links: [],
-});
+/** As it stands in a scenario. */
+const spans = (...numbers: number[]): object => {
+  const bytes = encodeSpans(
+    numbers.map((id) => ({
+      traceId: '1'.repeat(32) as TraceId,
+      spanId: id.toString(16).padStart(16, '0') as SpanId,
+      name: `span ${String(id)}`,
+      kind: 'internal',
+      origin: 'user',
+      service: 's',
+      startNs: ns(1700000000000000001n),
+      status: { code: 'unset' },
+      attributes: { filler: 'x'.repeat(1000) },
+      events: [],
+      links: [],
+    })),
+  );
+  return { $base64: Buffer.from(bytes).toString('base64') };
+};
 
 describe('AgentConnection', () => {
   it('speaks through a talkative login shell, in any order of messages', async () => {
@@ -101,7 +109,7 @@ describe('AgentConnection', () => {
       methods: { launch: { pid: 42 } },
       after: {
         launch: [
-          { t: 'spans', spans: [span(1)], provisional: [] },
+          { t: 'spans', spans: spans(1), provisional: [] },
           { t: 'log', level: 'warn', message: 'careful' },
           { t: 'exited', status: { code: 3, signal: null } },
         ],
@@ -140,10 +148,18 @@ describe('AgentConnection', () => {
     expect((await failure(agent)).code).toBe('agent-protocol');
   });
 
+  it('recognizes spans that are none', async () => {
+    const nonsense = { $base64: Buffer.from('nonsense').toString('base64') };
+    const after = { startSession: [{ t: 'spans', spans: nonsense, provisional: [] }] };
+    const connection = await (await start({ after })).agent;
+    await connection.request('startSession', {} as never);
+    expect((await connection.closed)?.code).toBe('agent-protocol');
+  });
+
   it('keeps everything received when the connection is cut, and fails what is pending', async () => {
     const after = {
       startSession: [
-        { t: 'spans', spans: [span(1), span(2)], provisional: [1] },
+        { t: 'spans', spans: spans(1, 2), provisional: [1] },
         { t: 'loss', loss: { ringBuffer: 5 }, lost: [{ startNs: 1, endNs: 2, events: 5 }] },
       ],
     };
@@ -163,7 +179,7 @@ describe('AgentConnection', () => {
   it('credits span bytes as they are consumed', async () => {
     const repeat = 3000;
     const { agent, events } = await start({
-      after: { startSession: [{ t: 'spans', spans: [span(1)], provisional: [], repeat }] },
+      after: { startSession: [{ t: 'spans', spans: spans(1), provisional: [], repeat }] },
     });
     const connection = await agent;
     await connection.request('startSession', {} as never);

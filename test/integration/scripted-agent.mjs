@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Decoder, Encoder } from '@msgpack/msgpack';
 
 const scenario = JSON.parse(readFileSync(process.argv[2], 'utf8'), (_key, v) =>
-  typeof v === 'object' && v !== null && '$bigint' in v ? BigInt(v.$bigint) : v,
+  typeof v === 'object' && v !== null && '$base64' in v ? Buffer.from(v.$base64, 'base64') : v,
 );
 const encoder = new Encoder({ useBigInt64: true });
 const decoder = new Decoder({ useBigInt64: true });
@@ -46,7 +46,7 @@ function handle(message) {
   const reply =
     method === 'hello'
       ? {
-          protocol: scenario.protocol ?? 2,
+          protocol: scenario.protocol ?? 3,
           agentVersion: '0',
           hostname: 'scripted',
           kernelRelease: '6',

@@ -19,7 +19,7 @@ void storeBigEndian(uint8_t* out, uint64_t value) {
 
 // The kernel looks at a registered thread in each of its system calls. One that samples rarely is registered for its
 // sampled traces only: after so many spans that were not, what it has paid for nothing equals what registering costs.
-constexpr int kUnsampledBeforeRest = 16;
+constexpr int kUnsampledBeforeRest = 8;
 
 struct Stack {
     std::vector<std::shared_ptr<Activation>> active;  // innermost last

@@ -32,7 +32,7 @@ void aThreadThatSamplesRarelyIsNotLookedAtMeanwhile(opentracing::Tracer& always,
     CHECK_EQUAL(asked.size(), size_t(0));
     spans(always, 100);
     CHECK(asked == std::vector<bool>({true}));
-    spans(never, 15);
+    spans(never, 7);
     CHECK(skua_thread_registered());
     spans(never, 1);
     CHECK(asked == std::vector<bool>({true, false}));
@@ -49,7 +49,7 @@ void aThreadThatSamplesRarelyIsNotLookedAtMeanwhile(opentracing::Tracer& always,
 void whatSamplesNowAndThenStays(opentracing::Tracer& always, opentracing::Tracer& never) {
     asked.clear();
     for (int i = 0; i < 20; ++i) {
-        spans(never, 15);
+        spans(never, 7);
         spans(always, 1);
     }
     CHECK_EQUAL(asked.size(), size_t(0));

@@ -11,6 +11,7 @@ import {
   type ClientMessage,
 } from '../../../common/protocol/agent';
 import { encodeFrame, FrameReader } from '../../../common/protocol/frame';
+import { decodeSpans } from '../../../common/protocol/spanCodec';
 import type { CoreContext, RunEvents } from '../api';
 import { cancelled, Tail } from '../process';
 import { MarkerStripper, newMarker, withMarker, type SshConnection } from '../ssh/connection';
@@ -210,7 +211,7 @@ export class AgentConnection implements Disposable {
         this.events.exited(message.status);
         break;
       case 'spans':
-        this.events.spans(message.spans, message.provisional);
+        this.events.spans(decodeSpans(message.spans), message.provisional);
         this.credit(bytes);
         break;
       case 'loss':

@@ -216,10 +216,14 @@ bool skua_admits(u32 generation)
 	struct skua_state *state = skua_state_current();
 	const struct skua_subject *subject;
 
-	if (generation == SKUA_NOT_STARTED || (state && unlikely(skua_is_reading(state))))
+	if (generation == SKUA_NOT_STARTED)
 		return false;
-	if (state && (skua_in_syscall(state) ? state->syscall_generation >= generation : is_armed(state)))
-		return true;
+	if (state && !READ_ONCE(state->resting)) {
+		if (unlikely(skua_is_reading(state)))
+			return false;
+		if (skua_in_syscall(state) ? state->syscall_generation >= generation : is_armed(state))
+			return true;
+	}
 	subject = skua_subject();
 	return unlikely(subject) && (!subject->syscall_generation || subject->syscall_generation >= generation);
 }
