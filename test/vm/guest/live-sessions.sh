@@ -6,9 +6,9 @@
 set -euo pipefail
 
 folder=$(mktemp -d)
-lttng-relayd --daemonize --pid-file "$folder/pid" --output "$folder" \
+lttng-relayd --daemonize --output "$folder" \
   --control-port tcp://127.0.0.1:15342 --data-port tcp://127.0.0.1:15343 --live-port tcp://127.0.0.1:15344
-trap 'kill "$(cat "$folder/pid")"; rm -rf "$folder"' EXIT
+trap 'pkill -f "^lttng-relayd .*$folder"; rm -rf "$folder"' EXIT
 
 ask() {
   timeout 60 lttng -q --no-sessiond "$@" || { echo "lttng $* ended with $? in session $i" && exit 1; }
