@@ -15,7 +15,7 @@ const serial = {
 const inGuests = { pool: 'forks', maxWorkers: WORKERS, isolate: true, expect: patience } as const;
 
 /** Not yet seen to pass from beginning to end, each time (docs/testing.md). Not part of `npm test`: a suite of its own until then. */
-const PENDING = ['test/vm/debug-kernel.test.ts', 'test/vm/live.test.ts'];
+const PENDING = ['test/vm/debug-kernel.test.ts'];
 
 export default defineConfig({
   test: {

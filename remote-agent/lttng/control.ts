@@ -32,6 +32,11 @@ export class LttngControl {
 
   constructor(private readonly exec: Run = run) {}
 
+  /** The daemon may be another one now, and is asked again although it has hung. */
+  daemonMayHaveChanged(): void {
+    this.hang = undefined;
+  }
+
   /**
    * Creates a live session with one channel, its contexts and events, all before the first start, and not started yet.
    * Throws SkuaError `lttng-failed`; what had been created is destroyed then.

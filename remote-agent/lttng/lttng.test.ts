@@ -109,6 +109,9 @@ describe('LttngControl', () => {
     await expect(control.start('skua-t1')).rejects.toMatchObject(hangs);
     await expect(control.destroy('skua-t1')).rejects.toMatchObject(hangs);
     expect(asked).toBe(1);
+    control.daemonMayHaveChanged();
+    await expect(control.start('skua-t1')).rejects.toMatchObject(hangs);
+    expect(asked).toBe(2);
   });
 
   it.each([

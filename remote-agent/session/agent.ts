@@ -74,7 +74,11 @@ export class Agent implements Disposable {
       await this.exclusive(async () => {
         // What a killed agent left must not count as a session that uses the modules.
         await this.records.cleanStale(this.control, this.connection.log);
-        return await this.host.prepare(inputs, context);
+        try {
+          return await this.host.prepare(inputs, context);
+        } finally {
+          this.control.daemonMayHaveChanged();
+        }
       }),
     unprepare: async (inputs, context) =>
       await this.exclusive(async () => {

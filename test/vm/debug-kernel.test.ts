@@ -33,7 +33,7 @@ beforeAll(async () => {
     await runLocal('gcc', ['-O2', '-pthread', ...include, source, '-o', join(programs, name)]);
   }
   await runLocal('cp', [
-    ...['modules.sh', 'record.sh'].map((f) => join(REPOSITORY, 'test/vm/guest', f)),
+    ...['modules.sh', 'record.sh', 'live-sessions.sh'].map((f) => join(REPOSITORY, 'test/vm/guest', f)),
     programs,
   ]);
   await guest.upload(programs, '/root/vm');
@@ -78,6 +78,14 @@ it('has nothing to say while threads live and die under sessions and modules tha
   }
   expect(kernelTrouble((await m.console()).slice(booted))).toEqual([]);
 }, 1_800_000);
+
+it('has nothing to say while live sessions start and end under a timer that ticks all the time', async () => {
+  const m = machine();
+  await m.must('/root/vm/modules.sh load /root/skua gid=$(getent group tracing | cut -d: -f3)');
+  expect(await m.must('/root/vm/live-sessions.sh 10')).toBe('');
+  await m.must('/root/vm/modules.sh unload');
+  expect(kernelTrouble((await m.console()).slice(booted))).toEqual([]);
+}, 1_200_000);
 
 it('finds nothing leaked', async () => {
   const m = machine();

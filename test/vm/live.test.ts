@@ -1,4 +1,7 @@
-/** The live reader against a real relay daemon, fed by a real kernel with stock LTTng modules. */
+/**
+ * The live reader against a real relay daemon, fed by a real kernel, in a session that is not Skua's. The modules are: with LTTng's own
+ * `lttng start` hangs now and then (docs/kernel-abi.md, "Mended in LTTng").
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,8 +43,8 @@ beforeAll(async () => {
     await rm(folder, { recursive: true });
   }
   await guest.upload(join(REPOSITORY, 'test/vm/guest'), '/root/vm');
-  await guest.upload(folders.stock, '/root/stock');
-  await guest.must('/root/vm/modules.sh load /root/stock');
+  await guest.upload(folders.skua, '/root/skua');
+  await guest.must('/root/vm/modules.sh load /root/skua');
 });
 
 afterAll(async () => {
@@ -100,7 +103,11 @@ describe('live reader', () => {
     const { lines, lost } = await stored();
     expect((await received()).sort()).toEqual(lines.sort());
     expect(report.lost).toBe(lost);
-    expect(report.events + report.lost).toBe(issued);
+    // A packet says what was lost before it ended. Who destroys a session while its buffers are full gets no packet after the last
+    // loss: LTTng never tells of that. (Skua's sessions are counted by the kernel module.)
+    const told = report.events + report.lost;
+    if (option === '') expect(told).toBe(issued);
+    else expect(told).toBeLessThanOrEqual(issued);
   });
 
   it('keeps what it has when the relay daemon is killed', async () => {
