@@ -60,6 +60,9 @@ interface OpenSyscall {
 /** A non-blocking connect() returns before the connection is made. */
 const IN_PROGRESS = -115;
 
+/** What every span has, copied and then filled in: an object with computed keys is made several times as slowly. */
+const THREAD_ATTRIBUTES = { [ATTR.pid]: 0, [ATTR.osTid]: 0, [ATTR.cpu]: 0 };
+
 /**
  * Pairs syscall entries and exits into spans, and gives tracepoints to the span in whose context they fired. Pure: events in
  * time order go in, outputs come out through `emit`; there is no clock and no I/O.
@@ -159,12 +162,11 @@ export class KernelSpans {
       syscall.name,
       syscall.unknown ? namedWords(syscall.name, event.fields) : event.fields,
     );
-    const attributes: Record<string, AttributeValue> = {
-      ...(syscall.nr === undefined ? {} : { [ATTR.syscallNr]: syscall.nr }),
-      [ATTR.pid]: context.pid,
-      [ATTR.osTid]: context.tid,
-      [ATTR.cpu]: event.cpu,
-    };
+    const attributes: Record<string, AttributeValue> = { ...THREAD_ATTRIBUTES };
+    attributes[ATTR.pid] = context.pid;
+    attributes[ATTR.osTid] = context.tid;
+    attributes[ATTR.cpu] = event.cpu;
+    if (syscall.nr !== undefined) attributes[ATTR.syscallNr] = syscall.nr;
     if (context.processName !== '') attributes[ATTR.processName] = context.processName;
     const open: OpenSyscall = {
       id: context.syscall,
