@@ -323,8 +323,8 @@ static inline int skua_thread_register(void)
 
 /*
  * Takes this thread's registration back until its next sampled context, for threads that seldom have one: the
- * kernel looks at a registered thread's record in each of its system calls. Does nothing while a sampled context
- * is this thread's. Returns 0, or -1 when the kernel refused.
+ * kernel looks at a registered thread's record in each of its system calls. Does nothing while a sampled
+ * context is this thread's. Returns 0, or -1 when the kernel refused.
  */
 static inline int skua_thread_unregister(void)
 {

@@ -17,8 +17,9 @@ void storeBigEndian(uint8_t* out, uint64_t value) {
     }
 }
 
-// The kernel looks at a registered thread in each of its system calls. One that samples rarely is registered for its
-// sampled traces only: after so many spans that were not, what it has paid for nothing equals what registering costs.
+// The kernel looks at a registered thread in each of its system calls. One that samples rarely is registered
+// for its sampled traces only: after so many spans that were not, what it has paid for nothing equals what
+// registering costs.
 constexpr int kUnsampledBeforeRest = 8;
 
 struct Stack {
