@@ -169,5 +169,5 @@ export type AgentMessage =
       readonly message: string;
     };
 
-/** Span bytes that may be on their way without credit; beyond it the agent queues, then drops and counts. */
-export const INITIAL_CREDIT_BYTES = 4 * 1024 * 1024;
+/** Span bytes, of some seven thousand spans, that may be on their way without credit; beyond it the agent queues, then drops and counts. */
+export const INITIAL_CREDIT_BYTES = 1024 * 1024;

@@ -14,9 +14,9 @@ import { PreparedStore } from './state';
 import { checkSteps, doSteps, type Check, type Step } from './step';
 import { commandOf, inputOf, Privileged } from './verbs';
 
-// Lines of /proc/modules of a Debian 12 host with the distribution's lttng-modules loaded.
-/** What a session daemon leaves that has ended. */
+// What a session daemon leaves that has ended.
 const PART_OF_MODULES = 'lttng_tracer 2633728 0 - Live 0x0 (OE)\nskua 16384 1 lttng_tracer, Live 0x0 (OE)\n';
+// Lines of /proc/modules of a Debian 12 host with the distribution's lttng-modules loaded.
 const PROC_MODULES = `lttng_probe_sched 45056 0 - Live 0x0000000000000000 (OE)
 lttng_counter_client_percpu_64_modular 16384 1 - Live 0x0000000000000000 (OE)
 lttng_ring_buffer_client_discard 20480 0 - Live 0x0000000000000000 (OE)

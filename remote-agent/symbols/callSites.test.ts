@@ -76,6 +76,28 @@ describe('CallSites', () => {
     ]);
   });
 
+  it('asks again, once, for code of which nothing was mapped yet, when the kernel could not look at the mappings', async () => {
+    const { asked, symbolize } = solver();
+    const early = new Set([5, 6]);
+    const sites = new CallSites(
+      async (samples) => {
+        const stacks = await symbolize(samples);
+        return stacks.map((stack, i) =>
+          early.has(samples[i]?.bytes[64] ?? 0)
+            ? { ...stack, end: 'unmapped-code', source: { known: false, reason: 'unmapped-code' } }
+            : stack,
+        );
+      },
+      10,
+      20,
+    );
+    const answers = sites.resolve([sample(0n, 5), sample(1n, 6), sample(2n, 7)]);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    early.clear();
+    expect(lines(await answers)).toEqual([5, 'unmapped-code', 7]);
+    expect(asked).toEqual([5, 6, 7, 5]);
+  });
+
   it('keeps what belongs to one call from the others of its site', async () => {
     const sites = new CallSites(solver({ reusable: false }).symbolize);
     expect(lines(await sites.resolve([sample(1n, 10), sample(1n)]))).toEqual([10, 'stack-not-shared']);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SKUA } from '../../common/model/abi';
 import { ATTR, type Attributes } from '../../common/model/span';
 import { sourceAttributes } from './attributes';
@@ -8,6 +9,9 @@ import type { StackSample, SymbolizedStack } from './types';
  * random, this forgets what was not used for longest. With twice as many, next to nothing that the module still refers to is gone.
  */
 const MAX_SITES = 131_072;
+
+/** By then the mappings have come that the kernel could not look at when the call was made. */
+const MAPPINGS_LATE_MS = 250;
 
 const DEFINITION_MIN_BYTES = SKUA.SITE_BYTES + SKUA.REGS_BYTES;
 
@@ -58,6 +62,7 @@ export class CallSites {
   constructor(
     private readonly symbolize: (samples: readonly StackSample[]) => Promise<readonly SymbolizedStack[]>,
     private readonly capacity = MAX_SITES,
+    private readonly mappingsLateMs = MAPPINGS_LATE_MS,
   ) {}
 
   /** One answer for each sample, in order; `bytes` of a sample is the field as recorded. Rejects when the symbolizer does. */
@@ -77,14 +82,26 @@ export class CallSites {
           return this.recall(stack.site);
         case 'definition': {
           const at = next++;
-          return this.define(
-            stack.site,
-            symbolized.then((all) => all[at]),
-          );
+          const found = symbolized.then((all) => all[at]);
+          return this.define(stack.site, stack.site === 0n ? this.withMappings(found, wanted[at]) : found);
         }
       }
     });
     return Promise.all(answers.map((answer) => Promise.resolve(answer)));
+  }
+
+  /**
+   * With site 0 the kernel says that it could not look at the mappings just then. It tells them with a later call; code that nothing
+   * was known of is looked for once more after that.
+   */
+  private async withMappings(
+    first: Promise<SymbolizedStack | undefined>,
+    sample: StackSample | undefined,
+  ): Promise<SymbolizedStack | undefined> {
+    const found = await first;
+    if (found?.end !== 'unmapped-code' || found.source.known || sample === undefined) return found;
+    await sleep(this.mappingsLateMs);
+    return (await this.symbolize([sample]))[0];
   }
 
   private recall(site: bigint): Attributes | Promise<Attributes> {

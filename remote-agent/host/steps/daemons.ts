@@ -56,10 +56,13 @@ export function sessiondStep(
     },
     do: async (run) => {
       await sessiond.stop();
-      // A daemon that ends in order takes a part of the modules along, and finds none when it starts again.
-      const loaded = await loadedModules(facts);
-      if (loaded?.complete === false) await (await moduleLoader(facts, privileged, store, inputs, run))();
-      if ((await sessiond.start()) === 'spawned') await store.update({ spawnedSessiond: true });
+      try {
+        // A daemon that ends in order takes a part of the modules along, and finds none when it starts again.
+        const loaded = await loadedModules(facts);
+        if (loaded?.complete === false) await (await moduleLoader(facts, privileged, store, inputs, run))();
+      } finally {
+        if ((await sessiond.start()) === 'spawned') await store.update({ spawnedSessiond: true });
+      }
     },
     undo: async () => {
       if ((await store.read()).spawnedSessiond === true) {
