@@ -50,6 +50,11 @@ function syscallCases(
         { name: 'Skua modules, no session', command },
         { name: 'Skua modules, ordinary session', session: OTHER, command },
         { name: 'Skua modules, Skua session', session: SKUA, command },
+        {
+          name: 'Skua modules, Skua session, another process in a span',
+          session: SKUA,
+          command: `${command} beside`,
+        },
       ],
     },
     {

@@ -108,7 +108,7 @@ struct skua_state {
 	struct skua_header seen; /* while armed from memory: the bytes that the ids below were taken from */
 	u32 reading;		 /* 1 + the interrupt level at which memory is being read, or 0 */
 
-	/* Not armed, and no longer told by memory: its system calls are passed as those of a thread without a state. */
+	/* Not armed, and no longer told by memory: it is passed as a thread without a state. Set by skua_state_rest(). */
 	bool resting;
 
 	u32 version; /* odd while the fields below are being written */
@@ -148,10 +148,12 @@ size_t skua_scratch_bytes(void);
 /* skua-state.c */
 #define SKUA_STATE_TABLE_BITS 12
 extern DECLARE_HASHTABLE(skua_states, SKUA_STATE_TABLE_BITS);
+extern atomic_t skua_awake; /* states that do not rest, and registrations of processes */
 struct skua_state *skua_state_create(gfp_t gfp);
 struct skua_state *skua_state_ready(void);
 int skua_state_arm(const struct skua_ids *ids);
 int skua_state_disarm(const struct skua_ids *ids);
+void skua_state_rest(struct skua_state *state, bool rest);
 void skua_state_drop(struct skua_state *state);
 void skua_states_destroy(void);
 
@@ -171,10 +173,19 @@ static __always_inline struct skua_state *skua_state_of(const struct task_struct
 	return NULL;
 }
 
+/*
+ * Whether any thread of the host may be armed. Most of the time none is where one request in a hundred is sampled, and then
+ * nobody is looked up. A thread sees what it did itself, and whoever wakes it or switches to it does, too.
+ */
+static __always_inline bool skua_anybody_awake(void)
+{
+	return unlikely(atomic_read(&skua_awake));
+}
+
 /* As skua_state_of(), for what concerns threads that may be armed. */
 static __always_inline struct skua_state *skua_state_awake(const struct task_struct *task)
 {
-	struct skua_state *state = skua_state_of(task);
+	struct skua_state *state = skua_anybody_awake() ? skua_state_of(task) : NULL;
 
 	return state && !READ_ONCE(state->resting) ? state : NULL;
 }

@@ -234,6 +234,7 @@ static void __exit skua_exit(void)
 	tracepoint_synchronize_unregister();
 	skua_states_destroy();
 	skua_registrations_destroy();
+	WARN_ON(atomic_read(&skua_awake));
 	skua_memos_destroy();
 	pr_info("skua: unloaded, states allocated %llu freed %llu\n",
 		skua_count_read(SKUA_COUNT_states_allocated), skua_count_read(SKUA_COUNT_states_freed));

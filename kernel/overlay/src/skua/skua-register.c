@@ -315,7 +315,7 @@ int skua_register_thread(u64 address)
 	state->pointer = address;
 	state->ids.valid = false;
 	state->exec = false;
-	state->resting = false;
+	skua_state_rest(state, false);
 	state->unarmed_syscall = 0; /* This call may arm the thread. */
 	skua_mark_control(state);
 	skua_write_end(state);
@@ -355,6 +355,7 @@ static void drop_registration(struct registration *registration)
 {
 	hash_del_rcu(&registration->node);
 	atomic_dec(&skua_processes_registered);
+	atomic_dec(&skua_awake);
 	release(registration);
 }
 
@@ -378,6 +379,7 @@ static int add_registration(struct registration *fresh, const struct signal_stru
 	} else if (atomic_read(&skua_processes_registered) < skua_max_states) {
 		hash_add_rcu(registrations, &fresh->node, (unsigned long)process);
 		atomic_inc(&skua_processes_registered);
+		atomic_inc(&skua_awake);
 	} else {
 		ret = -ENOSPC;
 	}

@@ -16,6 +16,9 @@ DEFINE_HASHTABLE(skua_states, SKUA_STATE_TABLE_BITS);
 static DEFINE_RAW_SPINLOCK(states_lock);
 static unsigned int states_live; /* under states_lock */
 
+/* Every system call and every event looks at it; nothing else is to lie beside it. */
+atomic_t skua_awake ____cacheline_aligned_in_smp = ATOMIC_INIT(0);
+
 /* Makes the state of the current thread. -ENOSPC: too many threads have one. -ENOMEM. */
 struct skua_state *skua_state_create(gfp_t gfp)
 {
@@ -35,6 +38,7 @@ struct skua_state *skua_state_create(gfp_t gfp)
 	room = states_live < skua_max_states;
 	if (room) {
 		states_live++;
+		atomic_inc(&skua_awake);
 		hlist_add_head_rcu(&state->node, &skua_states[hash_ptr(state->task, SKUA_STATE_TABLE_BITS)]);
 	}
 	raw_spin_unlock_irqrestore(&states_lock, flags);
@@ -47,6 +51,14 @@ struct skua_state *skua_state_create(gfp_t gfp)
 	return state;
 }
 
+void skua_state_rest(struct skua_state *state, bool rest)
+{
+	if (state->resting == rest)
+		return;
+	WRITE_ONCE(state->resting, rest);
+	atomic_add(rest ? -1 : 1, &skua_awake);
+}
+
 /* Forgets the thread that the state belongs to. Called by that thread, or when nothing can look states up any more. */
 void skua_state_drop(struct skua_state *state)
 {
@@ -56,6 +68,7 @@ void skua_state_drop(struct skua_state *state)
 	hlist_del_rcu(&state->node);
 	states_live--;
 	raw_spin_unlock_irqrestore(&states_lock, flags);
+	skua_state_rest(state, true);
 	skua_set_source(state, SKUA_FROM_WRITES);
 	if (state->process)
 		skua_process_put(state->process);
@@ -97,7 +110,7 @@ int skua_state_arm(const struct skua_ids *ids)
 	skua_set_source(state, SKUA_FROM_WRITES);
 	state->ids = *ids;
 	state->exec = false;
-	state->resting = false;
+	skua_state_rest(state, false);
 	skua_mark_control(state);
 	barrier();
 	WRITE_ONCE(state->armed, true);

@@ -132,8 +132,11 @@ static noinline void enter_syscall(struct skua_state *state, struct pt_regs *reg
  */
 void skua_sys_enter(void *data, struct pt_regs *regs, long nr)
 {
-	struct skua_state *state = skua_state_of(current);
+	struct skua_state *state;
 
+	if (!skua_anybody_awake())
+		return;
+	state = skua_state_of(current);
 	if (unlikely(state ? !state->resting : atomic_read(&skua_processes_registered)))
 		enter_syscall(state, regs, nr);
 }
@@ -167,7 +170,7 @@ static noinline void exit_syscall(struct skua_state *state, struct pt_regs *regs
 	if (state->exec)
 		skua_state_drop(state);
 	else
-		WRITE_ONCE(state->resting, state->source == SKUA_FROM_WRITES && !state->armed);
+		skua_state_rest(state, state->source == SKUA_FROM_WRITES && !state->armed);
 }
 
 void skua_sys_exit(void *data, struct pt_regs *regs, long ret)
@@ -213,11 +216,12 @@ static bool is_armed(struct skua_state *state)
 
 bool skua_admits(u32 generation)
 {
-	struct skua_state *state = skua_state_current();
 	const struct skua_subject *subject;
+	struct skua_state *state;
 
-	if (generation == SKUA_NOT_STARTED)
+	if (!skua_anybody_awake() || generation == SKUA_NOT_STARTED)
 		return false;
+	state = skua_state_current();
 	if (state && !READ_ONCE(state->resting)) {
 		if (unlikely(skua_is_reading(state)))
 			return false;
