@@ -42,7 +42,7 @@ export interface SessionOptions {
   readonly subbuffers: number;
   /** Longest wait of an event in the kernel's buffer before it is flushed, microseconds. */
   readonly liveTimerUs: number;
-  /** Most bytes of spans, estimated, that wait in the agent for a client that is slower than the session. */
+  /** Most bytes of spans, estimated, that wait in the agent for a client that is slower than the session; and most that are under way to it. */
   readonly queueBytes: number;
   /** Keep a CTF copy of what was read, in this folder on the target. */
   readonly keepCtf?: string;
@@ -171,3 +171,5 @@ export type AgentMessage =
 
 /** Span bytes, of some seven thousand spans, that may be on their way without credit; beyond it the agent queues, then drops and counts. */
 export const INITIAL_CREDIT_BYTES = 1024 * 1024;
+/** Consumed bytes are credited in portions of this size: few messages. The agent must let as many be under way, or it would wait forever. */
+export const CREDIT_PORTION_BYTES = 65_536;

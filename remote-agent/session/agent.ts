@@ -1,7 +1,11 @@
 import { dirname, join } from 'node:path';
 import { SkuaError } from '../../common/base/errors';
 import type { Disposable } from '../../common/base/disposable';
-import { AGENT_PROTOCOL_VERSION, type SessionOptions } from '../../common/protocol/agent';
+import {
+  AGENT_PROTOCOL_VERSION,
+  CREDIT_PORTION_BYTES,
+  type SessionOptions,
+} from '../../common/protocol/agent';
 import { Host } from '../host/host';
 import { stateFolder } from '../host/state';
 import { openLive } from '../live/live';
@@ -178,8 +182,8 @@ function checkOptions(options: SessionOptions): SessionOptions {
         ? `number of sub-buffers ${options.subbuffers} (a power of two from 2 on)`
         : !Number.isInteger(options.liveTimerUs) || options.liveTimerUs < 1000
           ? `live timer ${options.liveTimerUs} µs (1000 or more)`
-          : !Number.isSafeInteger(options.queueBytes) || options.queueBytes < 65_536
-            ? `queue of ${options.queueBytes} bytes (65536 or more)`
+          : !Number.isSafeInteger(options.queueBytes) || options.queueBytes < CREDIT_PORTION_BYTES
+            ? `queue of ${options.queueBytes} bytes (${CREDIT_PORTION_BYTES} or more)`
             : (options.tracepoints.find((t) => !name.test(t)) ??
               (options.syscalls === 'all' ? undefined : options.syscalls.find((s) => !name.test(s))));
   if (problem === undefined) return options;

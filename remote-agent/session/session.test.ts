@@ -129,6 +129,21 @@ describe('SpanSender', () => {
     expect(sender.dropped.syscalls + sender.sent).toBe(3);
   });
 
+  it('has no more under way than may wait', async () => {
+    const sender = new SpanSender(() => undefined, 1e6, 1e6);
+    sender.queueBytes = 1000;
+    for (let n = 0; n < 200; n += 1) {
+      sender.push({ span: span(n), final: true });
+      await turn();
+    }
+    expect(sender.sent).toBeGreaterThan(0);
+    expect(sender.queued).toBeGreaterThan(0);
+    expect(sender.dropped.syscalls + sender.sent + sender.queued).toBe(200);
+    sender.queueBytes = 1e6; // Of the next session.
+    sender.credit(0);
+    expect(sender.queued).toBe(0);
+  });
+
   it('marks provisional spans in the frame', async () => {
     const frames: Uint8Array[] = [];
     const sender = new SpanSender((frame) => frames.push(frame));

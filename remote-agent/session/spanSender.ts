@@ -36,6 +36,7 @@ const MAX_FRAME_ESTIMATE = 512 * 1024;
  */
 export class SpanSender {
   private readonly queue: BoundedQueue<Place>;
+  private creditBytes: number;
   /** Provisional spans in the queue. */
   private readonly replaceable = new Map<string, Place>();
   private outstanding = 0;
@@ -51,8 +52,9 @@ export class SpanSender {
   constructor(
     private readonly write: (frame: Uint8Array) => void,
     queueBytes = 32 * 1024 * 1024,
-    private readonly creditBytes = INITIAL_CREDIT_BYTES,
+    private readonly mostCreditBytes = INITIAL_CREDIT_BYTES,
   ) {
+    this.creditBytes = mostCreditBytes;
     this.queue = new BoundedQueue<Place>(queueBytes, ({ bytes }) => bytes);
   }
 
@@ -65,9 +67,10 @@ export class SpanSender {
     return { ...this.lost };
   }
 
-  /** Most bytes of spans, estimated, that wait for the client. */
+  /** Most bytes of spans, estimated, that wait for the client. No more are under way to it, either. */
   set queueBytes(bytes: number) {
     this.queue.capacity = bytes;
+    this.creditBytes = Math.min(this.mostCreditBytes, bytes);
   }
 
   push(delivery: Delivery): void {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { LossReport } from '../../common/model/loss';
 import { ATTR } from '../../common/model/span';
+import { CREDIT_PORTION_BYTES } from '../../common/protocol/agent';
 import type { RunOptions, TraceRun } from '../../src/core/api';
 import { REPOSITORY } from './guest';
 import { NO_SYSCALL_LOST, openMachine, trace, vmContext, type Machine, type Traced } from './machine';
@@ -174,14 +175,17 @@ describe('every call that the program made is accounted for', () => {
       const target = await home.target('skua', proxy.port);
       const workload = { threads: 4, rounds: 1500 };
       let issued = 0;
-      const run = await trace({ ...counter(workload, { queueBytes: 1024 * 1024 }), target }, async (live) => {
-        await go();
-        proxy.stall();
-        issued = await made();
-        await machine.must('sleep 8'); // The agent's queue fills.
-        proxy.resume();
-        end(live);
-      });
+      const run = await trace(
+        { ...counter(workload, { queueBytes: CREDIT_PORTION_BYTES }), target },
+        async (live) => {
+          await go();
+          proxy.stall();
+          issued = await made();
+          await machine.must('sleep 8'); // What the agent may hold and have under way fills.
+          proxy.resume();
+          end(live);
+        },
+      );
       expect(run.error).toBeUndefined();
       expect(balances(run, issued)).toMatchObject({ unexplained: 0 });
       expect(run.loss.ssh).toBeGreaterThan(0);

@@ -3,7 +3,7 @@ import type { Disposable } from '../../../common/base/disposable';
 import { SkuaError, toSkuaError } from '../../../common/base/errors';
 import {
   AGENT_PROTOCOL_VERSION,
-  INITIAL_CREDIT_BYTES,
+  CREDIT_PORTION_BYTES,
   type AgentHello,
   type AgentMessage,
   type AgentMethod,
@@ -31,8 +31,6 @@ interface Pending {
   readonly onProgress: RequestOptions['onProgress'];
 }
 
-/** Consumed span bytes are credited in portions of this size: few messages, and never near starving the agent. */
-const CREDIT_PORTION = INITIAL_CREDIT_BYTES / 16;
 /** How long a cancelled request may still take to answer. */
 const CANCEL_LIMIT_MS = 10_000;
 
@@ -230,7 +228,7 @@ export class AgentConnection implements Disposable {
 
   private credit(bytes: number): void {
     this.uncredited += bytes;
-    if (this.uncredited < CREDIT_PORTION) return;
+    if (this.uncredited < CREDIT_PORTION_BYTES) return;
     this.send({ t: 'credit', bytes: this.uncredited });
     this.uncredited = 0;
   }
