@@ -18,12 +18,6 @@ export interface DeployedAgent {
 }
 
 /**
- * Most MiB of either half of what V8 keeps young objects in, 16 unless told. Under load, spans of some seconds are in the agent at a time, and
- * each collection copies those that are there: with 16 MiB a span takes 1.7 times the instructions. An idle agent stays small.
- */
-const YOUNG_MIB = 64;
-
-/**
  * Brings the agent (and Node, where the target has none that will do) into the user's own folder there. Unchanged content is used
  * again: then this costs one round trip. Throws `disk-full`, `upload-failed`, `connection-lost`, `cancelled`.
  */
@@ -42,8 +36,7 @@ export async function deployAgent(
     `Copying the agent to ${ssh.alias}`,
     context,
   );
-  const program = `${quote(node)} --max-semi-space-size=${YOUNG_MIB} ${quote(`${folder}/agent.js`)}`;
-  return { folder, command: `cd ${quote(facts.home)} && exec ${program}` };
+  return { folder, command: `cd ${quote(facts.home)} && exec ${quote(node)} ${quote(`${folder}/agent.js`)}` };
 }
 
 async function deployNode(ssh: SshConnection, facts: TargetFacts, context: CoreContext): Promise<string> {
