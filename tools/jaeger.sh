@@ -61,13 +61,16 @@ get() {
 	fi
 	mkdir -p "$cache"
 	work=$(mktemp -d "$cache/build.XXXXXX")
-	trap 'rm -rf "$work"' EXIT
+	# shellcheck disable=SC2064  # the folder of now: when the trap runs there is no variable of this function
+	trap "rm -rf '$work'" EXIT
 	# A copy: go.mod has a replace directive, with which go install refuses.
 	cp -r "$dir/." "$work/source"
 	chmod -R u+w "$work"
 	echo "Building Jaeger $version, about five minutes" >&2
 	(cd "$work/source" && CGO_ENABLED=0 nice -n 10 "$go" build -p 2 -buildvcs=false -trimpath -ldflags='-s -w' -o "$work/binary" ./cmd/all-in-one)
 	mv "$work/binary" "$binary"
+	rm -rf "$work"
+	trap - EXIT
 }
 
 # Prints as many ports that are free now.
