@@ -13,7 +13,7 @@ import { KERNEL_TROUBLE, openMachine, trace, type Machine, type Traced } from '.
 const SOURCE = join(REPOSITORY, 'test/fixtures/contexts');
 const TRACE = 'e1'.repeat(16);
 /** What the program waits before its first span, where that comes from a library: the agent has to notice the library. */
-const LIBRARY_MS = 3000;
+const LIBRARY_MS = 10_000;
 
 let machine: Machine;
 let folder: string;
