@@ -65,6 +65,12 @@ export class Editor {
       .locator('.explorer-folders-view, .welcome-view, .empty-view')
       .first()
       .waitFor({ timeout: 60_000 });
+    // Until the extension is known, F5 only opens the debug view: no debugger is there yet.
+    await this.skuaIcon().waitFor({ timeout: 60_000 });
+  }
+
+  skuaIcon(): Locator {
+    return this.page.locator('.activitybar a.action-label[aria-label*="Skua"]');
   }
 
   /** Reloads the window, after its state has been written: the browser's workbench does that every five seconds. */

@@ -201,7 +201,7 @@ describe('a run on it', () => {
     await sessionOver();
     await debugConsole(/Tick for long was ended by SIGTERM/).waitFor();
     expect(await inGuest('pgrep -xc ticker || true')).toBe('0');
-    await editor.page.locator('.activitybar a.action-label[aria-label*="Skua"]').click();
+    await editor.skuaIcon().click();
     await editor.page
       .locator('.monaco-list-row[aria-label*="Tick for long"]')
       .first()

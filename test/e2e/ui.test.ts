@@ -250,7 +250,7 @@ describe('failures', () => {
 
 describe('views', () => {
   it('lists targets, sessions and traces, with something to do where there is nothing', async () => {
-    await editor.page.locator('.activitybar a.action-label[aria-label*="Skua"]').click();
+    await editor.skuaIcon().click();
     await editor.page.locator('.pane-header[aria-label*="Targets"]').waitFor();
     await editor.page.locator('.monaco-list-row[aria-label*="Sandbox"]').getByText('not built yet').waitFor();
     await editor.page.getByText('No traces recorded yet.').waitFor();
