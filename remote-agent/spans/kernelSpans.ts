@@ -1,10 +1,18 @@
 import type { CtfEvent, CtfItem, CtfLostEvents, CtfLostPackets, CtfValue } from '../../common/ctf/types';
 import { SKUA } from '../../common/model/abi';
-import { ATTR, type AttributeValue, type Span, type SpanEvent } from '../../common/model/span';
+import {
+  ATTR,
+  type AttributeValue,
+  type Span,
+  type SpanEvent,
+  type SpanId,
+  type TraceId,
+} from '../../common/model/span';
 import { ns, type Nanoseconds } from '../../common/base/time';
 import { decodeEntry, decodeExitArguments, decodeOutcome, type DecodedArguments } from '../syscalls/decode';
 import { namedWords, syscallEvent, type SyscallEvent } from '../syscalls/event';
-import { eventContext, hex64, spanIdOf, traceIdOf, type EventContext } from './context';
+import { AttributeList, AttributeShapes } from './attributes';
+import { eventContext, spanIdOf, traceIdOf, type EventContext } from './context';
 import { Descriptors } from './descriptors';
 import { LostStretches } from './lostStretches';
 import type { KernelOutput } from './output';
@@ -45,10 +53,10 @@ interface OpenSyscall {
   readonly id: bigint;
   readonly event: SyscallEvent;
   readonly context: EventContext;
+  readonly ids: UserSpanIds;
   readonly startNs: Nanoseconds;
   readonly cpu: number;
   readonly decoded: DecodedArguments;
-  readonly attributes: Record<string, AttributeValue>;
   readonly events: SpanEvent[];
   readonly states: ThreadStates;
   readonly sampled: boolean;
@@ -57,11 +65,17 @@ interface OpenSyscall {
   provisional: boolean;
 }
 
+/** A user span in words and as texts. */
+interface UserSpanIds {
+  readonly traceHi: bigint;
+  readonly traceLo: bigint;
+  readonly span: bigint;
+  readonly traceId: TraceId;
+  readonly spanId: SpanId;
+}
+
 /** A non-blocking connect() returns before the connection is made. */
 const IN_PROGRESS = -115;
-
-/** What every span has, copied and then filled in: an object with computed keys is made several times as slowly. */
-const THREAD_ATTRIBUTES = { [ATTR.pid]: 0, [ATTR.osTid]: 0, [ATTR.cpu]: 0 };
 
 /**
  * Pairs syscall entries and exits into spans, and gives tracepoints to the span in whose context they fired. Pure: events in
@@ -75,9 +89,12 @@ const THREAD_ATTRIBUTES = { [ATTR.pid]: 0, [ATTR.osTid]: 0, [ATTR.cpu]: 0 };
 export class KernelSpans {
   private readonly open = new Map<bigint, OpenSyscall>();
   private readonly openOfThread = new Map<number, bigint>();
+  /** The user span in which a thread entered the kernel last: it often does so many times in one. */
+  private readonly idsOfThread = new Map<number, UserSpanIds>();
   /** Events of before this time may be missing. */
   private lostUntilNs = -1n;
   private seenSpans = new Set<string>();
+  private readonly shapes = new AttributeShapes();
   readonly descriptors = new Descriptors();
   readonly lostStretches = new LostStretches();
   readonly counts: KernelCounts = {
@@ -156,26 +173,20 @@ export class KernelSpans {
       if (this.sample(event, context)) this.emit({ kind: 'forget', id: context.syscall });
       return;
     }
-    this.seen(event, context);
+    const ids = this.idsOf(event, context);
     const sampled = this.sample(event, context);
     const decoded = decodeEntry(
       syscall.name,
       syscall.unknown ? namedWords(syscall.name, event.fields) : event.fields,
     );
-    const attributes: Record<string, AttributeValue> = { ...THREAD_ATTRIBUTES };
-    attributes[ATTR.pid] = context.pid;
-    attributes[ATTR.osTid] = context.tid;
-    attributes[ATTR.cpu] = event.cpu;
-    if (syscall.nr !== undefined) attributes[ATTR.syscallNr] = syscall.nr;
-    if (context.processName !== '') attributes[ATTR.processName] = context.processName;
     const open: OpenSyscall = {
       id: context.syscall,
       event: syscall,
       context,
+      ids,
       startNs: event.timestampNs,
       cpu: event.cpu,
       decoded,
-      attributes,
       events: [],
       states: new ThreadStates(
         event.timestampNs,
@@ -229,7 +240,7 @@ export class KernelSpans {
   }
 
   private connected({ context, decoded }: OpenSyscall): void {
-    const peer = decoded.attributes[`${ATTR.syscallArgPrefix}address`];
+    const peer = decoded.values[decoded.names.indexOf('address')];
     const [fd] = decoded.fds;
     if (typeof peer === 'string' && fd !== undefined) this.descriptors.connected(context.tid, fd, peer);
   }
@@ -305,6 +316,7 @@ export class KernelSpans {
       this.unfinished(open, expected ? 'no-exit-event' : 'killed', event.timestampNs);
     }
     this.descriptors.threadEnded(context.tid);
+    this.idsOfThread.delete(context.tid);
   }
 
   private loss({ cpu, count, endNs }: CtfLostEvents | CtfLostPackets): void {
@@ -317,13 +329,21 @@ export class KernelSpans {
     this.descriptors.forgetAll();
   }
 
-  /** The first event of a user span tells that it exists, long before its client reports it. */
-  private seen(event: CtfEvent, context: EventContext): void {
-    const key = hex64(context.traceHi) + hex64(context.traceLo) + hex64(context.span);
-    if (this.seenSpans.has(key)) return;
-    if (this.seenSpans.size >= MAX_SEEN_SPANS) this.seenSpans = new Set();
-    this.seenSpans.add(key);
-    this.emit({ kind: 'user-event', event: this.userEvent(event, context) });
+  /** The user span of an entry. The first event of one tells that it exists, long before its client reports it. */
+  private idsOf(event: CtfEvent, context: EventContext): UserSpanIds {
+    const { traceHi, traceLo, span, tid } = context;
+    const last = this.idsOfThread.get(tid);
+    if (last?.span === span && last.traceLo === traceLo && last.traceHi === traceHi) return last;
+    const ids = { traceHi, traceLo, span, traceId: traceIdOf(traceHi, traceLo), spanId: spanIdOf(span) };
+    if (this.idsOfThread.size >= MAX_OPEN) this.idsOfThread.clear();
+    this.idsOfThread.set(tid, ids);
+    const key = ids.traceId + ids.spanId;
+    if (!this.seenSpans.has(key)) {
+      if (this.seenSpans.size >= MAX_SEEN_SPANS) this.seenSpans = new Set();
+      this.seenSpans.add(key);
+      this.emit({ kind: 'user-event', event: this.userEvent(event, context) });
+    }
+    return ids;
   }
 
   private userEvent(
@@ -373,32 +393,39 @@ export class KernelSpans {
     outcome: Record<string, AttributeValue>,
     status: Span['status'],
   ): Span {
-    const attributes: Record<string, AttributeValue> = {
-      ...open.attributes,
-      ...open.decoded.attributes,
-      ...outcome,
-    };
-    if (open.decoded.names.length > 0) attributes[ATTR.syscallArgs] = [...open.decoded.names];
-    const files = open.decoded.fds
-      .map((fd) => this.descriptors.name(open.context.tid, fd))
-      .filter((path) => path !== undefined);
-    if (files.length > 0) attributes[ATTR.fdPath] = files.length === 1 ? (files[0] ?? '') : files;
+    const { context, decoded, event } = open;
+    const attributes = new AttributeList();
+    attributes.add(ATTR.pid, context.pid);
+    attributes.add(ATTR.osTid, context.tid);
+    attributes.add(ATTR.cpu, open.cpu);
+    if (event.nr !== undefined) attributes.add(ATTR.syscallNr, event.nr);
+    if (context.processName !== '') attributes.add(ATTR.processName, context.processName);
+    for (const [index, name] of decoded.attributes.entries())
+      attributes.add(name, decoded.values[index] ?? '');
+    if (decoded.names.length > 0) attributes.add(ATTR.syscallArgs, [...decoded.names]);
+    if (decoded.fds.length > 0) {
+      const files = decoded.fds
+        .map((fd) => this.descriptors.name(context.tid, fd))
+        .filter((path) => path !== undefined);
+      if (files.length > 0) attributes.add(ATTR.fdPath, files.length === 1 ? (files[0] ?? '') : files);
+    }
+    attributes.addAll(outcome);
     const times = endNs === undefined ? undefined : timesOf(open.states, endNs);
-    Object.assign(attributes, times?.attributes);
-    if (open.lost > 0) attributes[ATTR.lostEvents] = open.lost;
-    if (open.dropped > 0) attributes[EVENTS_DROPPED] = open.dropped;
+    if (times !== undefined) attributes.addAll(times.attributes);
+    if (open.lost > 0) attributes.add(ATTR.lostEvents, open.lost);
+    if (open.dropped > 0) attributes.add(EVENTS_DROPPED, open.dropped);
     return {
-      traceId: traceIdOf(open.context.traceHi, open.context.traceLo),
+      traceId: open.ids.traceId,
       spanId: spanIdOf(open.id),
-      parentSpanId: spanIdOf(open.context.span),
-      name: open.event.name,
+      parentSpanId: open.ids.spanId,
+      name: event.name,
       kind: 'internal',
       origin: 'kernel',
       service: open.context.processName,
       startNs: ns(open.startNs),
       ...(endNs === undefined ? {} : { endNs }),
       status,
-      attributes,
+      attributes: this.shapes.build(event.name, attributes),
       events: [...open.events],
       links: times?.links ?? [],
     };

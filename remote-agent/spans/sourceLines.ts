@@ -1,5 +1,6 @@
 import { ATTR, type Attributes, type Span } from '../../common/model/span';
 import { recordedStack, STACK_LOST } from '../symbols/callSites';
+import { AttributeList, AttributeShapes } from './attributes';
 import type { KernelOutput, Mapping } from './output';
 
 /** What this stage needs of the symbolizer; see remote-agent/symbols. Calls take effect in the order of calling. */
@@ -42,6 +43,7 @@ export class SourceLines {
     bigint,
     { readonly item: SpanOfProcess; readonly since: number; shown: boolean }
   >();
+  private readonly shapes = new AttributeShapes();
   private inFlight = 0;
   private idle: (() => void)[] = [];
   /** Spans that did not get their stack, because too many answers were pending. */
@@ -91,7 +93,7 @@ export class SourceLines {
     const known = this.known.get(output.id);
     if (known !== undefined || !this.asked.has(output.id)) {
       if (output.final) this.known.delete(output.id);
-      this.emit({ span: withAttributes(output.span, known), pid: output.pid, final: output.final });
+      this.emit({ span: this.withAttributes(output.span, known), pid: output.pid, final: output.final });
     } else if (output.final) {
       this.waiting.set(output.id, { item: output, since: nowMs, shown: false });
     } else {
@@ -159,10 +161,14 @@ export class SourceLines {
       return;
     }
     this.waiting.delete(id);
-    this.emit({ ...entry.item, span: withAttributes(entry.item.span, attributes), final: true });
+    this.emit({ ...entry.item, span: this.withAttributes(entry.item.span, attributes), final: true });
   }
-}
 
-function withAttributes(span: Span, attributes: Attributes | undefined): Span {
-  return attributes === undefined ? span : { ...span, attributes: { ...span.attributes, ...attributes } };
+  private withAttributes(span: Span, attributes: Attributes | undefined): Span {
+    if (attributes === undefined) return span;
+    const all = new AttributeList();
+    all.addAll(span.attributes);
+    all.addAll(attributes);
+    return { ...span, attributes: this.shapes.build(span.name, all) };
+  }
 }

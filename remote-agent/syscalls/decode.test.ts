@@ -10,9 +10,7 @@ import { syscallNumber } from './numbers';
 function args(syscall: string, entry: CtfFields, exit: CtfFields = {}): Record<string, unknown> {
   const decoded = decodeEntry(syscall, entry);
   decodeExitArguments(syscall, exit, decoded);
-  return Object.fromEntries(
-    decoded.names.map((name) => [name, decoded.attributes[ATTR.syscallArgPrefix + name]]),
-  );
+  return Object.fromEntries(decoded.names.map((name, index) => [name, decoded.values[index]]));
 }
 
 describe('arguments', () => {

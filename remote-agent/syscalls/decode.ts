@@ -4,87 +4,110 @@
  */
 import type { CtfFields, CtfValue } from '../../common/ctf/types';
 import { ATTR, type AttributeValue } from '../../common/model/span';
-import { argumentKind } from './arguments';
+import { argumentKind, type ArgumentKind } from './arguments';
 import { errnoName, isFailure } from './errno';
 import { bitNames, EPOLL_EVENTS, POLL_EVENTS } from './flags';
 
+/** Arguments in order. */
 export interface DecodedArguments {
-  /** `skua.syscall.arg.<name>` of each, and `skua.syscall.args`. */
-  readonly attributes: Record<string, AttributeValue>;
-  /** Descriptors among the arguments, in order; AT_FDCWD and -1 left out. */
-  readonly fds: readonly number[];
   readonly names: string[];
+  /** `skua.syscall.arg.<name>` of each. */
+  readonly attributes: string[];
+  readonly values: AttributeValue[];
+  /** Descriptors among them; AT_FDCWD and -1 left out. */
+  readonly fds: number[];
+}
+
+interface Argument {
+  readonly name: string;
+  readonly attribute: string;
+  readonly kind: ArgumentKind | undefined;
+}
+
+/** By system call and name of the event's field; null for a field that is no argument. */
+const known = new Map<string, Map<string, Argument | null>>();
+/** Numbers that no kernel has make names, too. */
+const MAX_KNOWN = 1000;
+
+function argumentsOf(syscall: string): Map<string, Argument | null> {
+  let all = known.get(syscall);
+  if (all === undefined) {
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(syscall, (all = new Map<string, Argument | null>()));
+  }
+  return all;
+}
+
+function argumentOf(syscall: string, name: string): Argument | null {
+  if (name === 'ret' || name === 'overflow' || name.endsWith('_length')) return null;
+  return { name, attribute: ATTR.syscallArgPrefix + name, kind: argumentKind(syscall, name) };
 }
 
 /** Decodes the arguments recorded at entry. `syscall` is the kernel's name. */
 export function decodeEntry(syscall: string, fields: CtfFields): DecodedArguments {
-  const attributes: Record<string, AttributeValue> = {};
-  const names: string[] = [];
-  const fds: number[] = [];
-  decodeInto(syscall, fields, attributes, names, fds);
-  return { attributes, fds, names };
+  const decoded = { names: [], attributes: [], values: [], fds: [] };
+  decodeInto(syscall, fields, decoded);
+  return decoded;
 }
 
 /** Adds what only the exit tells (buffers filled, descriptors of a pipe, the peer's address). Entry's values stay. */
 export function decodeExitArguments(syscall: string, fields: CtfFields, into: DecodedArguments): void {
-  const attributes: Record<string, AttributeValue> = {};
-  const names: string[] = [];
-  decodeInto(syscall, fields, attributes, names, []);
-  for (const name of names) {
-    const key = ATTR.syscallArgPrefix + name;
-    const value = attributes[key];
-    if (value === undefined) continue;
+  const { names, values } = decodeEntry(syscall, fields);
+  for (const [index, name] of names.entries()) {
     // Poll sets are asked at entry and answered at exit: both are worth seeing.
-    const target = key in into.attributes ? (isAnswer(name) ? `${key}.out` : undefined) : key;
+    const target = into.names.includes(name) ? (isAnswer(name) ? `${name}.out` : undefined) : name;
     if (target === undefined) continue;
-    into.attributes[target] = value;
-    into.names.push(target.slice(ATTR.syscallArgPrefix.length));
+    into.names.push(target);
+    into.attributes.push(ATTR.syscallArgPrefix + target);
+    into.values.push(values[index] ?? '');
   }
 }
 
 const isAnswer = (name: string): boolean =>
   /^(read|write|except)?fds$/.test(name) || name === 'upeer_addrlen';
 
-function decodeInto(
-  syscall: string,
-  fields: CtfFields,
-  attributes: Record<string, AttributeValue>,
-  names: string[],
-  fds: number[],
-): void {
-  const add = (name: string, value: AttributeValue): void => {
-    attributes[ATTR.syscallArgPrefix + name] = value;
-    names.push(name);
-  };
+function decodeInto(syscall: string, fields: CtfFields, into: DecodedArguments): void {
+  const all = argumentsOf(syscall);
   const address = socketAddress(fields);
   for (const name in fields) {
-    if (name === 'ret' || name === 'overflow' || name.endsWith('_length')) continue;
-    const value = fields[name];
+    let argument = all.get(name);
+    if (argument === undefined) all.set(name, (argument = argumentOf(syscall, name)));
+    const field = fields[name];
+    if (argument === null || field === undefined) continue;
+    if (address !== undefined && ADDRESS_FIELDS.has(name)) {
+      if (name !== 'v4addr') continue;
+      into.names.push('address');
+      into.attributes.push(`${ATTR.syscallArgPrefix}address`);
+      into.values.push(address);
+      continue;
+    }
+    const value = decodeValue(argument.kind, field, into.fds);
     if (value === undefined) continue;
-    if (
-      address !== undefined &&
-      (name === 'dport' || name === 'sport' || name === 'v4addr' || name === 'v6addr')
-    ) {
-      if (name === 'v4addr') add('address', address);
-      continue;
-    }
-    if (value instanceof Uint8Array) {
-      // Bit sets of select and the like; an address that is there was taken above.
-      if (value.length > 0) add(name, `0x${Buffer.from(value).toString('hex')}`);
-      continue;
-    }
-    if (Array.isArray(value)) {
-      if (value.length > 0) add(name, decodeList(value as readonly CtfValue[]));
-      continue;
-    }
-    add(name, decodeScalar(syscall, name, value, fds));
+    into.names.push(name);
+    into.attributes.push(argument.attribute);
+    into.values.push(value);
   }
 }
 
-function decodeScalar(syscall: string, name: string, value: CtfValue, fds: number[]): AttributeValue {
+/** They make the argument `address`. */
+const ADDRESS_FIELDS: ReadonlySet<string> = new Set(['dport', 'sport', 'v4addr', 'v6addr']);
+
+/** Undefined when the list is empty. */
+function decodeValue(
+  kind: ArgumentKind | undefined,
+  value: CtfValue,
+  fds: number[],
+): AttributeValue | undefined {
+  // Bit sets of select and the like.
+  if (value instanceof Uint8Array)
+    return value.length > 0 ? `0x${Buffer.from(value).toString('hex')}` : undefined;
+  if (Array.isArray(value)) return value.length > 0 ? decodeList(value as readonly CtfValue[]) : undefined;
+  return decodeScalar(kind, value, fds);
+}
+
+function decodeScalar(kind: ArgumentKind | undefined, value: CtfValue, fds: number[]): AttributeValue {
   if (typeof value === 'string') return value;
   if (typeof value !== 'number' && typeof value !== 'bigint') return structText(value);
-  const kind = argumentKind(syscall, name);
   switch (kind) {
     case undefined:
       return plainNumber(value);
@@ -109,21 +132,17 @@ const AT_FDCWD = -100;
 const hex = (value: number | bigint): string => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
 
 function plainNumber(value: number | bigint): number | bigint {
-  if (typeof value === 'number') return value;
-  if (value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER))
-    return Number(value);
-  return BigInt.asIntN(64, value);
+  const number = Number(value);
+  return typeof value === 'number' || Number.isSafeInteger(number) ? number : BigInt.asIntN(64, value);
 }
 
 /** `127.0.0.1:80`, `[::1]:80`: what LTTng decodes of a sockaddr, or undefined when it recorded none. */
 export function socketAddress(fields: CtfFields): string | undefined {
   const port = fields['dport'] ?? fields['sport'];
-  const v4 = fields['v4addr'];
-  const v6 = fields['v6addr'];
   if (port === undefined) return undefined;
-  const bytes4 = numbers(v4);
+  const bytes4 = numbers(fields['v4addr']);
   if (bytes4.length === 4) return `${bytes4.join('.')}:${plainText(port)}`;
-  const words = numbers(v6);
+  const words = numbers(fields['v6addr']);
   // LTTng records the words as they lie in memory, in network order, and declares them so.
   if (words.length === 8) return `[${shortIpv6(words)}]:${plainText(port)}`;
   return undefined;
