@@ -24,6 +24,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{common,src,webview,remote-agent,tools}/**/*.test.ts', 'clients/node/**/*.test.ts'],
+          globalSetup: 'test/ownTmp.ts',
           pool: 'threads',
           maxWorkers: 2,
           // Those that try thousands of random cases take long on a busy machine.
@@ -34,6 +35,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          globalSetup: 'test/ownTmp.ts',
           testTimeout: 120_000,
           hookTimeout: 300_000,
           ...serial,

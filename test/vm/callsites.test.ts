@@ -13,12 +13,12 @@ import { openCtfFolder } from '../../remote-agent/live/folder';
 import { KernelSpans } from '../../remote-agent/spans/kernelSpans';
 import { CallSites, recordedStack } from '../../remote-agent/symbols/callSites';
 import { Symbolizer } from '../../remote-agent/symbols/symbolizer';
-import { openGuest, quote, REPOSITORY, runLocal, type Guest } from './guest';
-import { moduleFolders } from './modules';
+import { quote, REPOSITORY, runLocal, type Guest } from './guest';
+import { openGuestWithModules } from './modules';
+import { closeWithoutTrouble } from './trouble';
 
 const LINE_BASE = 1_000_000;
 const NO_LINE_BASE = 2_000_000;
-const PROGRAMS = '/root/vm';
 const PROGRAMS_BUILT = '/root/callsites';
 
 let guest: Guest;
@@ -183,21 +183,17 @@ function buildPrograms(into: string): void {
 }
 
 beforeAll(async () => {
-  const { skua } = await moduleFolders();
   folder = mkdtempSync(join(tmpdir(), 'skua-callsites-'));
   execFileSync('bash', [join(REPOSITORY, 'tools/build-native.sh'), '--out', join(REPOSITORY, 'out/native')]);
   // Built here: the guest has the same C library, and is slow.
   const built = join(folder, 'programs');
   buildPrograms(built);
-  guest = await openGuest();
-  await guest.upload(join(REPOSITORY, 'test/vm/guest'), PROGRAMS);
+  guest = await openGuestWithModules('gid=0');
   await guest.upload(built, PROGRAMS_BUILT);
-  await guest.upload(skua, '/root/skua');
-  await guest.must(`${PROGRAMS}/modules.sh load /root/skua gid=0`);
 });
 
 afterAll(async () => {
-  await guest.close();
+  await closeWithoutTrouble(guest);
   rmSync(folder, { recursive: true, force: true });
 });
 

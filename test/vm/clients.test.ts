@@ -10,13 +10,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseExpected } from '../../tools/correctness/expected';
 import { readCallTable } from '../../tools/check-correctness';
 import { integer, parseTrace, type TraceEvent } from './babeltrace';
-import { openGuest, REPOSITORY, type Guest } from './guest';
-import { moduleFolders } from './modules';
+import { REPOSITORY, type Guest } from './guest';
+import { openGuestWithModules } from './modules';
 import { nodeSample } from './nodePackage';
-import { kernelTrouble } from './trouble';
+import { closeWithoutTrouble } from './trouble';
 
 const CONTROL = 4n;
-const GROUP = 'gid=$(getent group tracing | cut -d: -f3)';
 
 let guest: Guest;
 
@@ -78,22 +77,14 @@ beforeAll(async () => {
     cpSync(join(REPOSITORY, 'examples/correctness/build/correctness'), join(folder, 'correctness'));
     cpSync(join(REPOSITORY, 'examples/counter/build/counter'), join(folder, 'counter'));
     nodeSample(folder);
-    const folders = await moduleFolders();
-    guest = await openGuest();
+    guest = await openGuestWithModules();
     await guest.upload(folder, '/root/clients');
-    await guest.upload(join(REPOSITORY, 'test/vm/guest'), '/root/vm');
-    await guest.upload(folders.skua, '/root/skua');
-    await guest.must(`/root/vm/modules.sh load /root/skua ${GROUP}`);
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
-afterAll(async () => {
-  const console = await guest.console();
-  await guest.close();
-  expect(kernelTrouble(console)).toEqual([]);
-});
+afterAll(() => closeWithoutTrouble(guest));
 
 describe('C++: OpenTracing tracer', () => {
   it('gives every work span exactly its calls, in order, and its request nothing', async () => {

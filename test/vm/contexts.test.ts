@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Span } from '../../common/model/span';
 import { REPOSITORY } from './guest';
-import { KERNEL_TROUBLE, openMachine, trace, type Machine, type Traced } from './machine';
+import { openMachine, trace, type Machine, type Traced } from './machine';
+import { closeWithoutTrouble } from './trouble';
 
 const SOURCE = join(REPOSITORY, 'test/fixtures/contexts');
 const TRACE = 'e1'.repeat(16);
@@ -34,9 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   rmSync(folder, { recursive: true });
-  const log = await machine.kernelLog();
-  await machine.close();
-  expect(log).not.toMatch(KERNEL_TROUBLE);
+  await closeWithoutTrouble(machine);
 });
 
 const run = (program: string, ms: number): Promise<Traced> =>

@@ -18,7 +18,8 @@ import { ensureModules } from '../../src/core/sandbox/modules';
 import { doctor, prepare, removeAgent, unprepare } from '../../src/core/session/host';
 import { openTarget } from '../../src/core/session/target';
 import { HOST_GUEST } from './instance';
-import { KERNEL_TROUBLE, openMachine, vmContext, type Machine } from './machine';
+import { openMachine, vmContext, type Machine } from './machine';
+import { closeWithoutTrouble } from './trouble';
 import { moduleFolders } from './modules';
 
 // Preparing means several logins and daemons that start anew, on an emulated machine.
@@ -50,11 +51,12 @@ beforeAll(async () => {
 
 afterAll(async () => {
   asSandboxOwner();
-  const log = await machine.kernelLog();
-  await machine.close();
-  await resetSandbox(HOST_GUEST, vmContext());
-  rmSync(home, { recursive: true, force: true });
-  expect(log).not.toMatch(KERNEL_TROUBLE);
+  try {
+    await closeWithoutTrouble(machine);
+  } finally {
+    await resetSandbox(HOST_GUEST, vmContext());
+    rmSync(home, { recursive: true, force: true });
+  }
 });
 
 /** The sandbox and the modules built for it are in the cache of who runs the tests. */

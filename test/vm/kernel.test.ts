@@ -2,17 +2,15 @@
  * Skua's LTTng modules on a real kernel: which events a Skua session records and with which context, what other sessions see,
  * what is refused, and that nothing leaks or crashes. Traces are read with babeltrace2.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SKUA } from '../../common/model/abi';
 import { parseAccount } from '../../common/model/kernelAccount';
 import { bytes, integer, text, type TraceEvent, type Value } from './babeltrace';
-import { openGuest, REPOSITORY, type Guest } from './guest';
-import { moduleFolders } from './modules';
+import type { Guest } from './guest';
+import { buildPrograms, loadModules, moduleFolders, openGuestWithModules, TRACING_GROUP } from './modules';
 import * as recording from './recording';
 import { checkContexts, FLAG, flags, ids, isEntry, isExit, span, syscallName, syscallsOf } from './recording';
-import { kernelTrouble } from './trouble';
+import { closeWithoutTrouble, watchTrouble } from './trouble';
 
 /** Those of test/vm/guest that are about the modules; the others use Skua's clients. */
 const PROGRAMS = [
@@ -29,13 +27,8 @@ const PROGRAMS = [
 
 let guest: Guest;
 
-/** Loads a folder of modules that the guest has under this name; parameters are skua.ko's. */
-async function load(
-  folder: 'skua' | 'stock',
-  parameters = 'gid=$(getent group tracing | cut -d: -f3)',
-): Promise<void> {
-  await guest.must(`/root/vm/modules.sh load /root/${folder} ${folder === 'skua' ? parameters : ''}`);
-}
+/** Skua's modules with these parameters of skua.ko's. */
+const load = (parameters = TRACING_GROUP): Promise<void> => loadModules(guest, '/root/skua', parameters);
 
 const record = (session: string, command: string, options = ''): ReturnType<typeof recording.record> =>
   recording.record(guest, session, command, options);
@@ -45,32 +38,14 @@ const growth = (action: () => Promise<unknown>): Promise<Readonly<Record<string,
   recording.growth(guest, action);
 
 beforeAll(async () => {
-  const folders = await moduleFolders();
-  guest = await openGuest();
-  await guest.upload(join(REPOSITORY, 'test/vm/guest'), '/root/vm');
-  await guest.must(
-    'cat > /root/vm/skua_abi.h',
-    await readFile(join(REPOSITORY, 'kernel/include/skua_abi.h')),
-  );
-  await guest.must(
-    `cd /root/vm && for f in ${PROGRAMS.join(' ')}; do gcc -O2 -g -Wall -Wextra -Werror -pthread -o $f $f.c || exit 1; done`,
-  );
-  await guest.upload(folders.skua, '/root/skua');
-  await guest.upload(folders.stock, '/root/stock');
-  await load('skua');
+  guest = await openGuestWithModules();
+  await buildPrograms(guest, PROGRAMS);
+  await guest.upload((await moduleFolders()).stock, '/root/stock');
 });
 
-let consoleRead = 0;
-afterEach(async () => {
-  const text = await guest.console();
-  const trouble = kernelTrouble(text.slice(consoleRead));
-  consoleRead = text.length;
-  expect(trouble, 'the guest kernel complains').toEqual([]);
-});
+watchTrouble(() => guest);
 
-afterAll(async () => {
-  await guest.close();
-});
+afterAll(() => closeWithoutTrouble(guest));
 
 describe('a Skua session', () => {
   it('records the syscalls of armed threads under their span, each with an id of its own', async () => {
@@ -372,7 +347,7 @@ describe('records', () => {
   });
 
   it('are bounded in number, and room comes back when threads end', async () => {
-    await load('skua', 'gid=0 max_states=16');
+    await load('gid=0 max_states=16');
     let printed = '';
     const counters = await growth(async () => (printed = await guest.must('/root/vm/crowd 40')));
     expect(printed.trim()).toBe('armed 16 refused 24');
@@ -383,7 +358,7 @@ describe('records', () => {
       states_refused: 24,
     });
     expect(await guest.must('/root/vm/crowd 16')).toBe('armed 16 refused 0\n');
-    await load('skua');
+    await load();
   });
 });
 
@@ -450,9 +425,9 @@ describe('another session', () => {
     const beside = await counts('./workload 200', 'beside');
     const armed = await counts('./workload 200 armed');
     await guest.must('lttng -q destroy skua-beside');
-    await load('stock');
+    await loadModules(guest, '/root/stock');
     const stock = await counts('./workload 200', 'stock');
-    await load('skua');
+    await load();
 
     expect(stock).toMatchObject({
       syscall_entry_getpid: 200,
@@ -517,6 +492,6 @@ describe('under stress', () => {
     expect(Number(allocated)).toBeGreaterThan(0);
     expect(freed).toBe(allocated);
     expect(await guest.run('ls /proc/skua')).toMatchObject({ code: 2 });
-    await load('skua');
+    await load();
   });
 });

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { cp } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openGuest, REPOSITORY, type Guest } from './guest';
-import { moduleFolders } from './modules';
-import { kernelTrouble } from './trouble';
+import { REPOSITORY, type Guest } from './guest';
+import { openGuestWithModules } from './modules';
+import { closeWithoutTrouble } from './trouble';
 
 interface Report {
   readonly events: number;
@@ -24,8 +24,7 @@ interface Report {
 let guest: Guest;
 
 beforeAll(async () => {
-  const folders = await moduleFolders();
-  guest = await openGuest();
+  guest = await openGuestWithModules('');
   const folder = await mkdtemp(join(tmpdir(), 'skua-live-'));
   try {
     await cp(join(REPOSITORY, 'test/vm/live/live.sh'), join(folder, 'live.sh'));
@@ -42,19 +41,9 @@ beforeAll(async () => {
   } finally {
     await rm(folder, { recursive: true });
   }
-  await guest.upload(join(REPOSITORY, 'test/vm/guest'), '/root/vm');
-  await guest.upload(folders.skua, '/root/skua');
-  await guest.must('/root/vm/modules.sh load /root/skua');
 });
 
-afterAll(async () => {
-  // Unset when it could not be opened: then that failure is the one to see.
-  const opened = guest as Guest | undefined;
-  if (opened === undefined) return;
-  const console = await opened.console();
-  await opened.close();
-  expect(kernelTrouble(console)).toEqual([]);
-});
+afterAll(() => closeWithoutTrouble(guest));
 
 async function live(bytes: number, count: number, stop = '', death = ''): Promise<Report> {
   return JSON.parse(

@@ -15,8 +15,6 @@ import { startRun } from '../../src/core/session/run';
 import type { SshConnection } from '../../src/core/ssh/connection';
 import { SESSION_GUEST } from './instance';
 
-export { KERNEL_TROUBLE } from './trouble';
-
 export const SANDBOX: TargetSpec = { kind: 'sandbox', name: SESSION_GUEST };
 
 export interface Machine {
@@ -25,7 +23,7 @@ export interface Machine {
   /** Runs a shell script in the guest as the ordinary login; throws with its output unless it exits with 0. */
   must(script: string): Promise<string>;
   /** What the kernel has printed since the machine was opened here. */
-  kernelLog(): Promise<string>;
+  console(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -62,7 +60,7 @@ export async function openMachine(name: string = SESSION_GUEST): Promise<Machine
         );
       return result.stdout.toString('utf8');
     },
-    kernelLog: async () => (await readFile(consoleFile(name), 'utf8')).slice(before),
+    console: async () => (await readFile(consoleFile(name), 'utf8')).slice(before),
     close: () => ssh.dispose(),
   };
 }

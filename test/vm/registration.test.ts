@@ -2,12 +2,10 @@
  * Contexts that the kernel reads from memory, on a real kernel: threads that register the address of their pointer, processes that
  * are registered, and everything that can become of that memory meanwhile.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { integer, type TraceEvent } from './babeltrace';
-import { openGuest, REPOSITORY, type Guest } from './guest';
-import { moduleFolders } from './modules';
+import type { Guest } from './guest';
+import { buildPrograms, openGuestWithModules } from './modules';
 import {
   checkContexts,
   FLAG,
@@ -21,38 +19,20 @@ import {
   syscallName,
   syscallsOf,
 } from './recording';
-import { kernelTrouble } from './trouble';
+import { closeWithoutTrouble, watchTrouble } from './trouble';
 
 const PROGRAMS = ['register', 'register-process', 'torn'];
 
 let guest: Guest;
 
 beforeAll(async () => {
-  const folders = await moduleFolders();
-  guest = await openGuest();
-  await guest.upload(join(REPOSITORY, 'test/vm/guest'), '/root/vm');
-  await guest.must(
-    'cat > /root/vm/skua_abi.h',
-    await readFile(join(REPOSITORY, 'kernel/include/skua_abi.h')),
-  );
-  await guest.must(
-    `cd /root/vm && for f in ${PROGRAMS.join(' ')}; do gcc -O2 -g -Wall -Wextra -Werror -pthread -o $f $f.c || exit 1; done`,
-  );
-  await guest.upload(folders.skua, '/root/skua');
-  await guest.must('/root/vm/modules.sh load /root/skua gid=$(getent group tracing | cut -d: -f3)');
+  guest = await openGuestWithModules();
+  await buildPrograms(guest, PROGRAMS);
 });
 
-let consoleRead = 0;
-afterEach(async () => {
-  const text = await guest.console();
-  const trouble = kernelTrouble(text.slice(consoleRead));
-  consoleRead = text.length;
-  expect(trouble, 'the guest kernel complains').toEqual([]);
-});
+watchTrouble(() => guest);
 
-afterAll(async () => {
-  await guest.close();
-});
+afterAll(() => closeWithoutTrouble(guest));
 
 /** "name value" lines. */
 function said(printed: string): Readonly<Record<string, string>> {

@@ -8,7 +8,8 @@ import { ATTR, type Span } from '../../common/model/span';
 import { statesOf, waitingOf, type Waiting } from '../../common/model/waiting';
 import { readTrace, writeTrace } from '../../common/file/skua-file';
 import { REPOSITORY } from './guest';
-import { KERNEL_TROUBLE, openMachine, trace, uploaded, type Machine, type Traced } from './machine';
+import { openMachine, trace, uploaded, type Machine, type Traced } from './machine';
+import { closeWithoutTrouble } from './trouble';
 
 /** The waker sleeps for so long before it acts, ns; what the other thread does until it sleeps is much shorter. */
 const LONG_NS = 15_000_000;
@@ -28,9 +29,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   rmSync(dirname(program), { recursive: true, force: true });
-  const log = await machine.kernelLog();
-  await machine.close();
-  expect(log).not.toMatch(KERNEL_TROUBLE);
+  await closeWithoutTrouble(machine);
 });
 
 const calls = (): readonly Span[] => run.spans.filter((span) => span.origin === 'kernel');

@@ -14,7 +14,7 @@ import { REPOSITORY } from './guest';
 import { SESSION_GUEST } from './instance';
 import { openMachine, trace, type Machine } from './machine';
 import { nodeSample } from './nodePackage';
-import { kernelTrouble } from './trouble';
+import { closeWithoutTrouble } from './trouble';
 
 const GUEST_SOURCES = join(REPOSITORY, 'test/vm/guest');
 let machine: Machine;
@@ -36,9 +36,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
-  const log = await machine.kernelLog();
-  await machine.close();
-  expect(kernelTrouble(log)).toEqual([]);
+  await closeWithoutTrouble(machine);
 });
 
 const eventNames = (span: Span | undefined): readonly string[] =>
