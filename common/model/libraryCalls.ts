@@ -54,11 +54,16 @@ export const LIBRARY_CALLS: readonly LibraryCall[] = [
   },
 ];
 
+const BY_SYSCALL = new Map<string, LibraryCall[]>();
+for (const call of LIBRARY_CALLS)
+  BY_SYSCALL.set(call.syscall, [...(BY_SYSCALL.get(call.syscall) ?? []), call]);
+
 /** What the C library's function behind a system call span may be; undefined where the names are the same or nothing is known. */
 export function libraryCallOf(span: Span): LibraryCall | undefined {
-  if (span.origin !== 'kernel') return undefined;
+  const calls = span.origin === 'kernel' ? BY_SYSCALL.get(span.name) : undefined;
+  if (calls === undefined) return undefined;
   const argument = (name: string): string => String(span.attributes[ATTR.syscallArgPrefix + name] ?? '');
-  return LIBRARY_CALLS.find(({ syscall, when }) => syscall === span.name && (when?.(argument) ?? true));
+  return calls.find(({ when }) => when?.(argument) ?? true);
 }
 
 /** One line that lists those whose system calls were seen; undefined when there were none. */

@@ -5,7 +5,7 @@
 import type { SkuaErrorData } from '../base/errors';
 import type { LossReport, LostStretch } from '../model/loss';
 
-export const AGENT_PROTOCOL_VERSION = 3;
+export const AGENT_PROTOCOL_VERSION = 4;
 
 /** One idempotent step of preparing a host, as shown by `skua doctor`. */
 export interface StepReport {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SkuaError } from '../base/errors';
 import { ns } from '../base/time';
 import type { Attributes, AttributeValue, Span, SpanId, TraceId } from '../model/span';
-import { decodeSpans, encodeSpans } from './spanCodec';
+import { decodeSpans, encodeSpans, type ListedSpan } from './spanCodec';
 
 /** Mulberry32: the same numbers each time. */
 function random(seed: number): () => number {
@@ -105,6 +105,26 @@ describe('spans of a frame', () => {
       expect(back).toEqual(span);
     },
   );
+
+  it('are the same whether their attributes are an object or two lists, of which the last value of a name counts', () => {
+    for (const span of spans(11, 50)) {
+      const listed: ListedSpan = {
+        ...span,
+        id: BigInt(`0x${span.spanId}`),
+        attributeNames: ['twice', ...Object.keys(span.attributes), 'twice'],
+        attributeValues: [1, ...Object.values(span.attributes), 2],
+        get attributes(): never {
+          throw new Error('not needed');
+        },
+        get spanId(): never {
+          throw new Error('not needed');
+        },
+      };
+      expect(decodeSpans(encodeSpans([listed]))).toEqual([
+        { ...span, attributes: { ...span.attributes, twice: 2 } },
+      ]);
+    }
+  });
 
   it('lose attributes that are undefined, and only those', () => {
     const span = withAttributes({ a: 1, b: undefined as unknown as string, c: 2 });

@@ -3,6 +3,7 @@ import { encodeFrame } from '../../common/protocol/frame';
 import { encodeSpans } from '../../common/protocol/spanCodec';
 import { INITIAL_CREDIT_BYTES, type AgentMessage } from '../../common/protocol/agent';
 import type { Span } from '../../common/model/span';
+import { KernelSpan } from '../spans/kernelSpan';
 
 /** A span on its way to the client. Only a `final` one counts as lost when dropped: a provisional one is replaced anyway. */
 export interface Delivery {
@@ -87,7 +88,7 @@ export class SpanSender {
   private enqueue(delivery: Delivery): void {
     const { span, final } = delivery;
     const bytes = estimateBytes(span);
-    const waiting = this.replaceable.get(span.spanId);
+    const waiting = this.replaceable.size === 0 ? undefined : this.replaceable.get(span.spanId);
     const place = waiting ?? { delivery, bytes };
     const room = waiting === undefined ? this.queue.push(place) : this.queue.grow(bytes - place.bytes);
     if (!room) {
@@ -96,8 +97,8 @@ export class SpanSender {
     }
     place.delivery = delivery;
     place.bytes = bytes;
-    if (final) this.replaceable.delete(span.spanId);
-    else this.replaceable.set(span.spanId, place);
+    if (!final) this.replaceable.set(span.spanId, place);
+    else if (waiting !== undefined) this.replaceable.delete(span.spanId);
   }
 
   private dequeue(): Place | undefined {
@@ -186,6 +187,7 @@ export class SpanSender {
 /** A cheap upper-side guess of a span's encoded size, in bytes. */
 function estimateBytes(span: Span): number {
   let bytes = 200 + span.name.length + span.events.length * 200;
+  if (span instanceof KernelSpan) return bytes + span.size;
   for (const key in span.attributes) {
     const value = span.attributes[key];
     bytes +=

@@ -29,6 +29,7 @@ export function stackResolver(
       symbolizer.exec(pid);
     },
     resolve: (samples) => sites.resolve(samples),
+    recall: (field) => sites.recall(field),
     dispose: async () => {
       await symbolizer.dispose();
     },

@@ -1,5 +1,5 @@
 /** The context fields of kernel/include/skua_abi.h and of the session's own `add-context`, read from an event. */
-import type { CtfEvent, CtfFields } from '../../common/ctf/types';
+import type { CtfEvent, CtfFields, CtfValue } from '../../common/ctf/types';
 import type { SpanId, TraceId } from '../../common/model/span';
 
 export interface EventContext {
@@ -24,16 +24,19 @@ export function eventContext(event: CtfEvent): EventContext | undefined {
   const syscall = c['skua_syscall'];
   if (hi === undefined || lo === undefined || span === undefined || syscall === undefined) return undefined;
   return {
-    traceHi: BigInt(hi as bigint | number),
-    traceLo: BigInt(lo as bigint | number),
-    span: BigInt(span as bigint | number),
-    syscall: BigInt(syscall as bigint | number),
+    traceHi: word(hi),
+    traceLo: word(lo),
+    span: word(span),
+    syscall: word(syscall),
     flags: integer(c, 'skua_flags'),
     pid: integer(c, 'pid', 'vpid'),
     tid: integer(c, 'tid', 'vtid'),
     processName: typeof c['procname'] === 'string' ? c['procname'] : '',
   };
 }
+
+/** 64 bits; what is smaller in the metadata comes as a number. */
+const word = (value: CtfValue): bigint => (typeof value === 'bigint' ? value : BigInt(value as number));
 
 function integer(fields: CtfFields, ...names: readonly string[]): number {
   for (const name of names) {

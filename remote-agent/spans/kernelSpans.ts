@@ -6,22 +6,25 @@ import {
   type Span,
   type SpanEvent,
   type SpanId,
+  type SpanLink,
   type TraceId,
 } from '../../common/model/span';
-import { ns, type Nanoseconds } from '../../common/base/time';
+import type { Nanoseconds } from '../../common/base/time';
 import { decodeEntry, decodeExitArguments, decodeOutcome, type DecodedArguments } from '../syscalls/decode';
 import { namedWords, syscallEvent, type SyscallEvent } from '../syscalls/event';
-import { AttributeList, AttributeShapes } from './attributes';
 import { eventContext, spanIdOf, traceIdOf, type EventContext } from './context';
 import { Descriptors } from './descriptors';
+import { AttributeList, KernelSpan } from './kernelSpan';
 import { LostStretches } from './lostStretches';
 import type { KernelOutput } from './output';
-import { happensTo, subjectOf, switchedAway, timesOf, wakerAttributes, wakerOf } from './scheduling';
+import { addTimes, happensTo, subjectOf, switchedAway, wakerAttributes, wakerOf } from './scheduling';
 import { ThreadStates } from './threadStates';
 import { tracepointEvent } from './tracepoints';
 
 /** Attribute: tracepoints of a span beyond `MAX_EVENTS`, counted instead of kept. */
 export const EVENTS_DROPPED = 'skua.events_dropped';
+
+const NO_LINKS: readonly SpanLink[] = [];
 
 const MAX_EVENTS = 1000;
 const MAX_OPEN = 65_536;
@@ -94,7 +97,6 @@ export class KernelSpans {
   /** Events of before this time may be missing. */
   private lostUntilNs = -1n;
   private seenSpans = new Set<string>();
-  private readonly shapes = new AttributeShapes();
   readonly descriptors = new Descriptors();
   readonly lostStretches = new LostStretches();
   readonly counts: KernelCounts = {
@@ -140,7 +142,7 @@ export class KernelSpans {
     for (const open of this.open.values()) {
       if (open.provisional || nowNs - open.startNs < ageNs) continue;
       open.provisional = true;
-      this.emitSpan(open, this.span(open, undefined, {}, { code: 'unset' }), false);
+      this.deliver(open, undefined, {}, { code: 'unset' }, false);
     }
   }
 
@@ -236,7 +238,7 @@ export class KernelSpans {
     if (syscall.name === 'connect' && (outcome.ret === 0 || outcome.ret === IN_PROGRESS))
       this.connected(open);
     this.counts.spans += 1;
-    this.emitSpan(open, this.span(open, event.timestampNs, outcome.attributes, outcome.status), true);
+    this.deliver(open, event.timestampNs, outcome.attributes, outcome.status);
   }
 
   private connected({ context, decoded }: OpenSyscall): void {
@@ -368,7 +370,7 @@ export class KernelSpans {
     this.counts.spans += 1;
     this.counts.unfinished += 1;
     if (reason === 'lost') this.counts.exitLost += 1;
-    this.emitSpan(open, this.span(open, endNs, { [ATTR.unfinished]: reason }, { code: 'unset' }), true);
+    this.deliver(open, endNs, { [ATTR.unfinished]: reason }, { code: 'unset' });
   }
 
   private close(open: OpenSyscall): void {
@@ -383,16 +385,13 @@ export class KernelSpans {
     }
   }
 
-  private emitSpan(open: OpenSyscall, span: Span, final: boolean): void {
-    this.emit({ kind: 'span', id: open.id, pid: open.context.pid, span, final });
-  }
-
-  private span(
+  private deliver(
     open: OpenSyscall,
     endNs: Nanoseconds | undefined,
     outcome: Record<string, AttributeValue>,
     status: Span['status'],
-  ): Span {
+    final = true,
+  ): void {
     const { context, decoded, event } = open;
     const attributes = new AttributeList();
     attributes.add(ATTR.pid, context.pid);
@@ -400,9 +399,9 @@ export class KernelSpans {
     attributes.add(ATTR.cpu, open.cpu);
     if (event.nr !== undefined) attributes.add(ATTR.syscallNr, event.nr);
     if (context.processName !== '') attributes.add(ATTR.processName, context.processName);
-    for (const [index, name] of decoded.attributes.entries())
-      attributes.add(name, decoded.values[index] ?? '');
-    if (decoded.names.length > 0) attributes.add(ATTR.syscallArgs, [...decoded.names]);
+    attributes.addPairs(decoded.attributes, decoded.values);
+    if (decoded.names.length > 0)
+      attributes.add(ATTR.syscallArgs, final ? decoded.names : [...decoded.names]);
     if (decoded.fds.length > 0) {
       const files = decoded.fds
         .map((fd) => this.descriptors.name(context.tid, fd))
@@ -410,24 +409,23 @@ export class KernelSpans {
       if (files.length > 0) attributes.add(ATTR.fdPath, files.length === 1 ? (files[0] ?? '') : files);
     }
     attributes.addAll(outcome);
-    const times = endNs === undefined ? undefined : timesOf(open.states, endNs);
-    if (times !== undefined) attributes.addAll(times.attributes);
+    const links = endNs === undefined ? NO_LINKS : addTimes(attributes, open.states, endNs);
     if (open.lost > 0) attributes.add(ATTR.lostEvents, open.lost);
     if (open.dropped > 0) attributes.add(EVENTS_DROPPED, open.dropped);
-    return {
+    const parts = {
+      id: open.id,
+      pid: context.pid,
       traceId: open.ids.traceId,
-      spanId: spanIdOf(open.id),
       parentSpanId: open.ids.spanId,
       name: event.name,
-      kind: 'internal',
-      origin: 'kernel',
-      service: open.context.processName,
-      startNs: ns(open.startNs),
-      ...(endNs === undefined ? {} : { endNs }),
+      processName: context.processName,
+      startNs: open.startNs,
+      endNs,
       status,
-      attributes: this.shapes.build(event.name, attributes),
-      events: [...open.events],
-      links: times?.links ?? [],
+      // What is final does not change any more.
+      events: final ? open.events : [...open.events],
+      links,
     };
+    this.emit({ kind: 'span', span: new KernelSpan(parts, attributes), final });
   }
 }

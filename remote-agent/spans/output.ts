@@ -1,4 +1,5 @@
 import type { Span } from '../../common/model/span';
+import type { KernelSpan } from './kernelSpan';
 
 /** An executable mapping of a process, as recorded in a `skua_mapping` event. */
 export interface Mapping {
@@ -23,13 +24,7 @@ export type KernelOutput =
   /** The process' mappings are void: it executed another program, or ended. */
   | { readonly kind: 'exec'; readonly pid: number }
   /** `final` is false for a span still open; its final version follows under the same span id. */
-  | {
-      readonly kind: 'span';
-      readonly id: bigint;
-      readonly pid: number;
-      readonly span: Span;
-      readonly final: boolean;
-    }
+  | { readonly kind: 'span'; readonly span: KernelSpan; readonly final: boolean }
   /** A syscall whose sample will not be asked for any more (Skua's own, or lost). */
   | { readonly kind: 'forget'; readonly id: bigint }
   /** A kernel event belongs to a user span: it fired outside of any system call, or is its first sign of life. */

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { ns } from '../../common/base/time';
 import type { CtfItem } from '../../common/ctf/types';
 import { ATTR, type Attributes, type Span, type SpanId, type TraceId } from '../../common/model/span';
+import { AttributeList, KernelSpan } from './kernelSpan';
 import { SpanPipeline } from './pipeline';
 import { Services, type Delivery } from './services';
-import { SourceLines, type SpanOfProcess, type StackResolver } from './sourceLines';
+import { SourceLines, type StackResolver } from './sourceLines';
 import { UserSpans, type UserDelivery } from './userSpans';
 
 const TRACE = '0000000000000000000000000000000a' as TraceId;
@@ -23,6 +24,30 @@ const span = (n: number, more: Partial<Span> = {}): Span => ({
   events: [],
   links: [],
   ...more,
+});
+
+const kernelSpan = (n: number, pid: number): KernelSpan =>
+  new KernelSpan(
+    {
+      id: BigInt(n),
+      pid,
+      traceId: TRACE,
+      parentSpanId: id(100),
+      name: 'getpid',
+      processName: 'a.out',
+      startNs: ns(100n),
+      endNs: ns(200n),
+      status: { code: 'unset' },
+      events: [],
+      links: [],
+    },
+    new AttributeList(),
+  );
+
+/** What is delivered as not final may change afterwards. */
+const now = ({ span, final }: Delivery): Delivery => ({
+  span: { ...span, spanId: span.spanId, attributes: span.attributes },
+  final,
 });
 
 describe('UserSpans', () => {
@@ -90,15 +115,14 @@ describe('UserSpans', () => {
 describe('Services', () => {
   it('names kernel spans after the service their process reports, final exactly once', () => {
     const out: Delivery[] = [];
-    const services = new Services((d) => out.push(d), 3000);
-    const kernel = (n: number) => span(n, { origin: 'kernel', service: 'a.out' });
-    services.kernel(kernel(1), 7, true, 0);
+    const services = new Services((d) => out.push(now(d)), 3000);
+    services.kernel(kernelSpan(1, 7), true, 0);
     services.learn(7, 'shop');
-    services.kernel(kernel(2), 7, true, 10);
-    services.kernel(kernel(3), 8, true, 0);
+    services.kernel(kernelSpan(2, 7), true, 10);
+    services.kernel(kernelSpan(3, 8), true, 0);
     services.tick(2999);
     services.tick(3000);
-    services.kernel(kernel(4), 9, true, 4000);
+    services.kernel(kernelSpan(4, 9), true, 4000);
     services.finish();
     expect(out.map((d) => [d.span.spanId.slice(-1), d.span.service, d.final])).toEqual([
       ['1', 'a.out', false],
@@ -115,13 +139,12 @@ describe('Services', () => {
 describe('Services of a process that reports nothing', () => {
   it('are waited for once, and learnt all the same', () => {
     const out: Delivery[] = [];
-    const services = new Services((d) => out.push(d), 3000);
-    const kernel = (n: number) => span(n, { origin: 'kernel', service: 'a.out' });
-    services.kernel(kernel(1), 7, true, 0);
+    const services = new Services((d) => out.push(now(d)), 3000);
+    services.kernel(kernelSpan(1, 7), true, 0);
     services.tick(3000);
-    services.kernel(kernel(2), 7, true, 3001);
+    services.kernel(kernelSpan(2, 7), true, 3001);
     services.learn(7, 'shop');
-    services.kernel(kernel(3), 7, true, 3002);
+    services.kernel(kernelSpan(3, 7), true, 3002);
     services.finish();
     expect(out.map((d) => [d.span.spanId.slice(-1), d.span.service, d.final])).toEqual([
       ['1', 'a.out', false],
@@ -135,11 +158,14 @@ describe('Services of a process that reports nothing', () => {
 describe('SourceLines', () => {
   function setUp(): {
     lines: SourceLines;
-    out: SpanOfProcess[];
+    out: Delivery[];
     calls: string[];
     answer: (attributes?: Attributes[]) => Promise<void>;
+    /** What the resolver can tell at once. */
+    remembered: Map<number, Attributes>;
   } {
-    const out: SpanOfProcess[] = [];
+    const remembered = new Map<number, Attributes>();
+    const out: Delivery[] = [];
     const calls: string[] = [];
     const open: ((value: readonly Attributes[]) => void)[] = [];
     const resolver: StackResolver = {
@@ -149,17 +175,17 @@ describe('SourceLines', () => {
         calls.push(`resolve ${samples.map((s) => s.bytes[0]).join(' ')}`);
         return new Promise((resolve) => open.push(resolve));
       },
+      recall: (bytes) => remembered.get(bytes[0] ?? 0),
     };
-    const lines = new SourceLines(resolver, (item) => out.push(item), 50);
+    const lines = new SourceLines(resolver, (span, final) => out.push(now({ span, final })), 50);
     const answer = async (attributes: Attributes[] = [{ [ATTR.codeLine]: 12 }]): Promise<void> => {
       open.shift()?.(attributes);
       await new Promise((resolve) => setImmediate(resolve));
     };
-    return { lines, out, calls, answer };
+    return { lines, out, calls, answer, remembered };
   }
   const sample = (n: number) => ({ kind: 'sample', id: BigInt(n), pid: 7, stack: Uint8Array.of(n) }) as const;
-  const kernel = (n: number, final = true) =>
-    ({ kind: 'span', id: BigInt(n), pid: 7, span: span(n), final }) as const;
+  const kernel = (n: number, final = true) => ({ kind: 'span', span: kernelSpan(n, 7), final }) as const;
   const mapping = {
     kind: 'mapping',
     pid: 7,
@@ -193,15 +219,44 @@ describe('SourceLines', () => {
     ]);
   });
 
+  it('does not ask for what is known, but still has the files looked at; nor does it take it while something waits that may change it', async () => {
+    const { lines, out, calls, answer, remembered } = setUp();
+    remembered.set(1, { [ATTR.codeLine]: 10 });
+    lines.accept(sample(1), 0);
+    lines.accept(kernel(1), 0);
+    expect(out.map((o) => [o.final, o.span.attributes[ATTR.codeLine]])).toEqual([[true, 10]]);
+    lines.flush();
+    lines.flush();
+    expect(calls).toEqual(['resolve ']);
+    await answer([]);
+    lines.accept(sample(2), 0);
+    lines.accept(sample(1), 0);
+    lines.flush();
+    expect(calls).toEqual(['resolve ', 'resolve 2 1']);
+  });
+
+  it('shows an open span with its line, and once more when it has ended', () => {
+    const { lines, out, remembered } = setUp();
+    remembered.set(1, { [ATTR.codeLine]: 10 });
+    lines.accept(sample(1), 0);
+    lines.accept(kernel(1, false), 0);
+    lines.accept(kernel(1), 0);
+    expect(out.map((o) => [o.final, o.span.attributes[ATTR.codeLine]])).toEqual([
+      [false, 10],
+      [true, 10],
+    ]);
+  });
+
   it('lets spans go without lines, saying why, when the helper cannot run', async () => {
-    const out: SpanOfProcess[] = [];
+    const out: Delivery[] = [];
     const lines = new SourceLines(
       {
         mapping: () => undefined,
         exec: () => undefined,
         resolve: () => Promise.reject(new Error('no helper')),
+        recall: () => undefined,
       },
-      (item) => out.push(item),
+      (span, final) => out.push(now({ span, final })),
     );
     lines.accept(sample(1), 0);
     lines.accept(kernel(1), 0);
@@ -255,6 +310,7 @@ describe('SpanPipeline', () => {
         asked.push(samples.length);
         return Promise.resolve(samples.map(() => ({})));
       },
+      recall: () => undefined,
     };
     const pipeline = new SpanPipeline(
       () => undefined,

@@ -35,8 +35,8 @@ export class SpanPipeline {
     scheduling: boolean,
   ) {
     this.services = new Services(deliver);
-    this.lines = new SourceLines(resolver, ({ span, pid, final }) => {
-      this.services.kernel(span, pid, final, this.nowMs);
+    this.lines = new SourceLines(resolver, (span, final) => {
+      this.services.kernel(span, final, this.nowMs);
     });
     this.user = new UserSpans(({ span, final, pid, reported }) => {
       if (reported && pid !== undefined) this.services.learn(pid, span.service);

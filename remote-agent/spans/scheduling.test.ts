@@ -175,7 +175,7 @@ function build(items: readonly CtfItem[], scheduling = true): Map<bigint, Span> 
   const builder = new KernelSpans((output) => outputs.push(output), scheduling);
   for (const item of items) builder.item(item);
   builder.finish('session-stopped');
-  return new Map(outputs.filter((o) => o.kind === 'span').map((o) => [o.id, o.span]));
+  return new Map(outputs.filter((o) => o.kind === 'span').map((o) => [o.span.id, o.span]));
 }
 
 /** mulberry32. */

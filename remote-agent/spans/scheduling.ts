@@ -3,6 +3,7 @@ import type { CtfEvent } from '../../common/ctf/types';
 import { SKUA } from '../../common/model/abi';
 import { ATTR, type AttributeValue, type SpanLink } from '../../common/model/span';
 import { statesText, WAKER_LINK } from '../../common/model/waiting';
+import type { AttributeList } from './kernelSpan';
 import { spanIdOf, traceIdOf, type EventContext } from './context';
 import type { ThreadStates, Waker } from './threadStates';
 
@@ -75,27 +76,22 @@ export function wakerAttributes(waker: Waker | undefined): Record<string, Attrib
   };
 }
 
-/** What a system call that ended has to say of its time, for its span. */
-export function timesOf(
-  states: ThreadStates,
-  endNs: bigint,
-): { readonly attributes: Record<string, AttributeValue>; readonly links: readonly SpanLink[] } {
+/** Adds what a system call that ended has to say of its time. Returns links to the spans that woke it. */
+export function addTimes(to: AttributeList, states: ThreadStates, endNs: bigint): readonly SpanLink[] {
   const times = states.finish(endNs);
-  if (typeof times === 'string') return { attributes: { [ATTR.timesUnknown]: times }, links: [] };
-  return {
-    attributes: {
-      [ATTR.onCpuNs]: Number(times.onCpuNs),
-      [ATTR.runnableNs]: Number(times.runnableNs),
-      [ATTR.blockedNs]: Number(times.blockedNs),
-      ...(times.states?.some(([state]) => state !== 'on-cpu') !== true
-        ? {}
-        : { [ATTR.states]: statesText(times.states) }),
-      ...wakerAttributes(times.waker),
-    },
-    links: times.wakerSpans.map(({ traceId, spanId, blockedNs }) => ({
-      traceId,
-      spanId,
-      attributes: { [ATTR.link]: WAKER_LINK, [ATTR.blockedNs]: Number(blockedNs) },
-    })),
-  };
+  if (typeof times === 'string') {
+    to.add(ATTR.timesUnknown, times);
+    return [];
+  }
+  to.add(ATTR.onCpuNs, Number(times.onCpuNs));
+  to.add(ATTR.runnableNs, Number(times.runnableNs));
+  to.add(ATTR.blockedNs, Number(times.blockedNs));
+  if (times.states?.some(([state]) => state !== 'on-cpu') === true)
+    to.add(ATTR.states, statesText(times.states));
+  if (times.waker !== undefined) to.addAll(wakerAttributes(times.waker));
+  return times.wakerSpans.map(({ traceId, spanId, blockedNs }) => ({
+    traceId,
+    spanId,
+    attributes: { [ATTR.link]: WAKER_LINK, [ATTR.blockedNs]: Number(blockedNs) },
+  }));
 }

@@ -1,12 +1,14 @@
 import type { Span } from '../../common/model/span';
+import type { KernelSpan } from './kernelSpan';
 
+/** A span that is not final may change until it is delivered again. */
 export interface Delivery {
   readonly span: Span;
   readonly final: boolean;
 }
 
 interface Held {
-  readonly span: Span;
+  readonly span: KernelSpan;
   readonly since: number;
 }
 
@@ -37,13 +39,12 @@ export class Services {
     this.release(pid, service);
   }
 
-  kernel(span: Span, pid: number, final: boolean, nowMs: number): void {
+  /** `final`: it will not come again. */
+  kernel(span: KernelSpan, final: boolean, nowMs: number): void {
+    const { pid } = span;
     const service = this.byPid.get(pid);
-    if (service !== undefined) {
-      this.emit({ span: { ...span, service }, final });
-      return;
-    }
-    if (!final || this.nameless.has(pid) || this.heldCount >= MAX_HELD) {
+    if (service !== undefined) span.service = service;
+    if (service !== undefined || !final || this.nameless.has(pid) || this.heldCount >= MAX_HELD) {
       this.emit({ span, final });
       return;
     }
@@ -74,7 +75,9 @@ export class Services {
     const list = this.held.get(pid) ?? [];
     this.held.delete(pid);
     this.heldCount -= list.length;
-    for (const { span } of list)
-      this.emit({ span: service === undefined ? span : { ...span, service }, final: true });
+    for (const { span } of list) {
+      span.service = service ?? span.service;
+      this.emit({ span, final: true });
+    }
   }
 }

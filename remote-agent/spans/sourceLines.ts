@@ -1,6 +1,6 @@
-import { ATTR, type Attributes, type Span } from '../../common/model/span';
+import { ATTR, type Attributes } from '../../common/model/span';
 import { recordedStack, STACK_LOST } from '../symbols/callSites';
-import { AttributeList, AttributeShapes } from './attributes';
+import type { KernelSpan } from './kernelSpan';
 import type { KernelOutput, Mapping } from './output';
 
 /** What this stage needs of the symbolizer; see remote-agent/symbols. Calls take effect in the order of calling. */
@@ -11,12 +11,8 @@ export interface StackResolver {
   resolve(
     samples: readonly { readonly pid: number; readonly bytes: Uint8Array }[],
   ): Promise<readonly Attributes[]>;
-}
-
-export interface SpanOfProcess {
-  readonly span: Span;
-  readonly pid: number;
-  readonly final: boolean;
+  /** The same for one sample if that is known already; undefined when it has to be asked for. */
+  recall(bytes: Uint8Array): Attributes | undefined;
 }
 
 interface Sample {
@@ -41,9 +37,9 @@ export class SourceLines {
   private readonly known = new Map<bigint, Attributes>();
   private readonly waiting = new Map<
     bigint,
-    { readonly item: SpanOfProcess; readonly since: number; shown: boolean }
+    { readonly span: KernelSpan; readonly since: number; shown: boolean }
   >();
-  private readonly shapes = new AttributeShapes();
+  private recalled = false;
   private inFlight = 0;
   private idle: (() => void)[] = [];
   /** Spans that did not get their stack, because too many answers were pending. */
@@ -53,23 +49,15 @@ export class SourceLines {
 
   constructor(
     private readonly resolver: StackResolver | undefined,
-    private readonly emit: (item: SpanOfProcess) => void,
+    /** `final`: it will not come again. */
+    private readonly emit: (span: KernelSpan, final: boolean) => void,
     private readonly patienceMs = 50,
   ) {}
 
   accept(output: Exclude<KernelOutput, { kind: 'user-event' }>, nowMs: number): void {
     switch (output.kind) {
       case 'sample':
-        if (this.resolver === undefined) return;
-        if (this.asked.size + this.known.size >= MAX_PENDING) {
-          this.skipped += 1;
-          // Other calls will refer to a definition; it is symbolized, only this span does not wait for it.
-          if (recordedStack(output.stack).kind !== 'definition') return;
-        } else {
-          this.asked.add(output.id);
-        }
-        this.batch.push({ id: output.id, pid: output.pid, bytes: output.stack });
-        if (this.batch.length >= BATCH) this.flush();
+        this.sample(output);
         return;
       case 'mapping':
         this.flush(); // Samples of before must be seen with the mappings of before.
@@ -89,16 +77,36 @@ export class SourceLines {
     }
   }
 
-  private span(output: KernelOutput & { kind: 'span' }, nowMs: number): void {
-    const known = this.known.get(output.id);
-    if (known !== undefined || !this.asked.has(output.id)) {
-      if (output.final) this.known.delete(output.id);
-      this.emit({ span: this.withAttributes(output.span, known), pid: output.pid, final: output.final });
-    } else if (output.final) {
-      this.waiting.set(output.id, { item: output, since: nowMs, shown: false });
+  private sample({ id, pid, stack }: KernelOutput & { kind: 'sample' }): void {
+    if (this.resolver === undefined) return;
+    if (this.asked.size + this.known.size >= MAX_PENDING) {
+      this.skipped += 1;
+      // Other calls will refer to a definition; it is symbolized, only this span does not wait for it.
+      if (recordedStack(stack).kind !== 'definition') return;
     } else {
-      this.emit(output);
+      // Not past what waits in the batch: it may define anew what this one refers to.
+      const known = this.batch.length === 0 ? this.resolver.recall(stack) : undefined;
+      if (known !== undefined) {
+        this.known.set(id, known);
+        this.recalled = true;
+        return;
+      }
+      this.asked.add(id);
     }
+    this.batch.push({ id, pid, bytes: stack });
+    if (this.batch.length >= BATCH) this.flush();
+  }
+
+  private span({ span, final }: KernelOutput & { kind: 'span' }, nowMs: number): void {
+    const known = this.known.get(span.id);
+    if (known !== undefined) {
+      span.add(known);
+      if (final) this.known.delete(span.id);
+    } else if (final && this.asked.has(span.id)) {
+      this.waiting.set(span.id, { span, since: nowMs, shown: false });
+      return;
+    }
+    this.emit(span, final);
   }
 
   /** Sends what is batched, and shows spans whose lines are late. To be called every some ten milliseconds. */
@@ -108,7 +116,7 @@ export class SourceLines {
       if (nowMs - entry.since < this.patienceMs) break; // In order of arrival.
       if (entry.shown) continue;
       entry.shown = true;
-      this.emit({ ...entry.item, final: false });
+      this.emit(entry.span, false);
     }
   }
 
@@ -122,15 +130,17 @@ export class SourceLines {
     }
     for (const [id, entry] of this.waiting) {
       this.waiting.delete(id);
-      this.emit(entry.item);
+      this.emit(entry.span, true);
     }
   }
 
   /** Asks for the lines of what is batched. */
   flush(): void {
     const batch = this.batch;
-    if (batch.length === 0 || this.resolver === undefined) return;
+    // Also for nothing when something was recalled: with every question the resolver looks whether the files are still the same.
+    if ((batch.length === 0 && !this.recalled) || this.resolver === undefined) return;
     this.batch = [];
+    this.recalled = false;
     this.inFlight += 1;
     this.resolver
       .resolve(batch)
@@ -161,14 +171,7 @@ export class SourceLines {
       return;
     }
     this.waiting.delete(id);
-    this.emit({ ...entry.item, span: this.withAttributes(entry.item.span, attributes), final: true });
-  }
-
-  private withAttributes(span: Span, attributes: Attributes | undefined): Span {
-    if (attributes === undefined) return span;
-    const all = new AttributeList();
-    all.addAll(span.attributes);
-    all.addAll(attributes);
-    return { ...span, attributes: this.shapes.build(span.name, all) };
+    entry.span.add(attributes);
+    this.emit(entry.span, true);
   }
 }

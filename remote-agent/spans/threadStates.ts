@@ -53,14 +53,16 @@ const MAX_WAKER_SPANS = 16;
 export class ThreadStates {
   private state: ThreadState = 'on-cpu';
   private since: bigint;
-  private readonly sums: Record<ThreadState, bigint> = { 'on-cpu': 0n, runnable: 0n, blocked: 0n };
-  private readonly states: [ThreadState, bigint][] = [];
+  private onCpuNs = 0n;
+  private runnableNs = 0n;
+  private blockedNs = 0n;
+  private states: [ThreadState, bigint][] | undefined;
   private tooMany = false;
   /** Of the last waking since the thread got onto its CPU: the one at work when a wake-up overtakes the sleep. */
   private waking: Waker | undefined;
   private longestNs = -1n;
   private longestWaker: Waker | undefined;
-  private readonly wakerSpans: WakerSpan[] = [];
+  private wakerSpans: WakerSpan[] | undefined;
 
   constructor(
     startNs: bigint,
@@ -103,12 +105,12 @@ export class ThreadStates {
     this.enter('on-cpu', atNs);
     if (this.unknown !== undefined) return this.unknown;
     return {
-      onCpuNs: this.sums['on-cpu'],
-      runnableNs: this.sums.runnable,
-      blockedNs: this.sums.blocked,
-      states: this.tooMany ? undefined : this.states,
+      onCpuNs: this.onCpuNs,
+      runnableNs: this.runnableNs,
+      blockedNs: this.blockedNs,
+      states: this.tooMany ? undefined : (this.states ?? []),
       waker: this.longestWaker,
-      wakerSpans: this.wakerSpans,
+      wakerSpans: this.wakerSpans ?? [],
     };
   }
 
@@ -124,6 +126,7 @@ export class ThreadStates {
   }
 
   private wokenFrom({ traceId, spanId }: { traceId: TraceId; spanId: SpanId }, blockedNs: bigint): void {
+    this.wakerSpans ??= [];
     const known = this.wakerSpans.find((span) => span.spanId === spanId && span.traceId === traceId);
     if (known !== undefined) known.blockedNs += blockedNs;
     else if (this.wakerSpans.length < MAX_WAKER_SPANS) this.wakerSpans.push({ traceId, spanId, blockedNs });
@@ -132,8 +135,11 @@ export class ThreadStates {
   private enter(state: ThreadState, atNs: bigint): void {
     const length = atNs - this.since;
     if (length < 0n) this.contradiction();
-    this.sums[this.state] += length;
+    if (this.state === 'on-cpu') this.onCpuNs += length;
+    else if (this.state === 'runnable') this.runnableNs += length;
+    else this.blockedNs += length;
     if (length > 0n) {
+      this.states ??= [];
       const last = this.states.at(-1);
       if (last?.[0] === this.state) last[1] += length;
       else if (this.states.length < MAX_STATES) this.states.push([this.state, length]);

@@ -60,6 +60,17 @@ describe('CallSites', () => {
     expect(asked).toEqual([10, 20]);
   });
 
+  it('recalls what was answered, and nothing that has to be waited for', async () => {
+    const sites = new CallSites(solver().symbolize);
+    const asked = sites.resolve([sample(1n, 10)]);
+    expect(sites.recall(field(1n))).toBeUndefined();
+    await asked;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sites.recall(field(1n))?.[ATTR.codeLine]).toBe(10);
+    for (const other of [field(1n, 10), field(2n), new Uint8Array(9)])
+      expect(sites.recall(other)).toBeUndefined();
+  });
+
   it('has no line for a reference that comes before its definition, or without one', async () => {
     const sites = new CallSites(solver().symbolize);
     expect(lines(await sites.resolve([sample(1n), sample(1n, 10)]))).toEqual(['stack-lost', 10]);

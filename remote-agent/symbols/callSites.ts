@@ -79,7 +79,7 @@ export class CallSites {
         case 'malformed':
           return NO_STACK;
         case 'reference':
-          return this.recall(stack.site);
+          return this.known(stack.site) ?? LOST;
         case 'definition': {
           const at = next++;
           const found = symbolized.then((all) => all[at]);
@@ -104,11 +104,21 @@ export class CallSites {
     return (await this.symbolize([sample]))[0];
   }
 
-  private recall(site: bigint): Attributes | Promise<Attributes> {
+  /** The answer to a reference whose definition has been answered; undefined for anything else. */
+  recall(field: Uint8Array): Attributes | undefined {
+    const stack = recordedStack(field);
+    const known = stack.kind === 'reference' ? this.known(stack.site) : undefined;
+    return known instanceof Promise ? undefined : known;
+  }
+
+  private known(site: bigint): Attributes | Promise<Attributes> | undefined {
     const known = this.sites.get(site);
-    if (known === undefined) return LOST;
-    this.sites.delete(site);
-    this.sites.set(site, known);
+    if (known === undefined) return undefined;
+    // Which one was used last matters when the table is getting full.
+    if (this.sites.size > this.capacity / 2) {
+      this.sites.delete(site);
+      this.sites.set(site, known);
+    }
     return known.attributes;
   }
 

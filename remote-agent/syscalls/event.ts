@@ -32,7 +32,7 @@ function parse(eventName: string): SyscallEvent | null {
   const match = /^(compat_)?syscall_(entry|exit)_(\w+)$/.exec(eventName);
   if (match === null) return null;
   const compat = match[1] !== undefined;
-  const name = syscallName(match[3] ?? '');
+  const name = interned(syscallName(match[3] ?? ''));
   return {
     phase: match[2] as 'entry' | 'exit',
     name: compat ? `compat_${name}` : name,
@@ -41,6 +41,9 @@ function parse(eventName: string): SyscallEvent | null {
     unknown: match[3] === 'unknown',
   };
 }
+
+/** The same text as a property's name: such are compared by their address, and this one is compared with several for each event. */
+const interned = (text: string): string => Object.keys({ [text]: 0 })[0] ?? text;
 
 /** Names of the arguments of calls that are newer than LTTng's tables, in order (Linux's syscall definitions). */
 const UNKNOWN_ARGUMENTS: Readonly<Record<string, string>> = {
