@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SkuaError } from '../../common/base/errors';
 import { ns } from '../../common/base/time';
 import type { Span, SpanId, TraceId } from '../../common/model/span';
+import { AGENT_PROTOCOL_VERSION } from '../../common/protocol/agent';
 import { encodeSpans } from '../../common/protocol/spanCodec';
 import { AgentConnection, type AgentEvents } from '../../src/core/agent/connection';
 import { connectSsh } from '../../src/core/ssh/connect';
@@ -62,7 +63,7 @@ async function start(
   const ssh = await connectSsh(targetOf(server), context, environment);
   open.push(ssh);
   const file = join(mkdtempSync(join(tmpdir(), 'skua-scenario-')), 'scenario.json');
-  writeFileSync(file, JSON.stringify(scenario));
+  writeFileSync(file, JSON.stringify({ protocol: AGENT_PROTOCOL_VERSION, ...scenario }));
   const events = receiver();
   const script = `exec ${process.execPath} ${join(__dirname, 'scripted-agent.mjs')} ${file}`;
   const agent = AgentConnection.start(ssh, script, 'test', context, events).then((started) => {

@@ -1,5 +1,5 @@
 // Speaks the agent's protocol from a script, for tests of the client's side: a real process behind a real SSH channel.
-//   node scripted-agent.mjs SCENARIO.json   { protocol?, methods: { name: result | {error} }, after: { name: [message …] }, stdout?, endless? }
+//   node scripted-agent.mjs SCENARIO.json   { protocol, methods: { name: result | {error} }, after: { name: [message …] }, stdout?, endless? }
 import { readFileSync } from 'node:fs';
 import { Decoder, Encoder } from '@msgpack/msgpack';
 
@@ -46,7 +46,7 @@ function handle(message) {
   const reply =
     method === 'hello'
       ? {
-          protocol: scenario.protocol ?? 3,
+          protocol: scenario.protocol,
           agentVersion: '0',
           hostname: 'scripted',
           kernelRelease: '6',
