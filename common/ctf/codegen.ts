@@ -337,7 +337,8 @@ class Generator {
     this.emit(`if (${size} > n - (${start})) fail(${start});`);
     let js: string;
     if (bytes === 1 && element.encoding === 'utf8') js = this.keep(`s.strings.fixed(u, ${start}, ${length})`);
-    else if (bytes === 1 && !element.signed) js = this.keep(`u.slice(${start}, ${start} + ${length})`);
+    else if (bytes === 1 && !element.signed)
+      js = this.keep(`${length} === 0 ? s.noBytes : u.slice(${start}, ${start} + ${length})`);
     else {
       js = this.keep('[]');
       const index = this.variable();

@@ -2,6 +2,7 @@ import { ns, type Nanoseconds } from '../base/time';
 import type { StringTable } from './strings';
 import type { ClockClass } from './types';
 
+const NO_BYTES = new Uint8Array(0);
 const HALF = 2 ** 32;
 const NS_PER_S = 1_000_000_000n;
 
@@ -30,6 +31,8 @@ export class StreamState {
   cpu = -1;
   /** Elements without size that the packet may still have; see codegen.ts. */
   budget = 0;
+  /** The value of every empty byte array: most events of a trace have one. */
+  readonly noBytes = NO_BYTES;
   private high = 0;
   private low = 0;
   private baseNs = 0n;
