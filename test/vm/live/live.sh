@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs in the guest, as root: a live session through a relay daemon of its own, read by client.js (same folder).
 #   live.sh FOLDER SUBBUF_BYTES SUBBUFS STOP_OPTION DEATH
-# COUNT bytes are copied one by one by `dd`, whose reads and writes are recorded. With DEATH=kill the relay daemon is killed
+# Bytes are copied one by one by `dd`, whose reads and writes are recorded. With DEATH=kill the relay daemon is killed
 # meanwhile. Prints what the client reports; leaves its lines in FOLDER/lines and the daemon's trace below /root/live-relay.
 set -euo pipefail
 
@@ -41,10 +41,20 @@ for _ in $(seq 300); do
   if [ -s "$folder/lines" ]; then break; fi
   sleep 0.2
 done
-dd if=/dev/zero of=/dev/null bs=1 count=5000 2>/dev/null
+dd if=/dev/zero of=/dev/null bs=1 count=5000 2>/dev/null &
+workload=$!
 if [ "$death" = kill ]; then
+  for _ in $(seq 300); do
+    if grep -q _read "$folder/lines"; then break; fi
+    sleep 0.1
+  done
   pkill -9 -x lttng-relayd # the guest is ours alone
+  wait "$workload"
 else
+  wait "$workload"
+  # What was lost is told by the next packet, and only an event that finds room begins one.
+  sleep 1
+  sync
   # shellcheck disable=SC2086 # empty means: no option
   lttng stop $stop "$name" >/dev/null 2>&1
   # shellcheck disable=SC2086
