@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PortForward } from '../../src/core/sandbox/qemu';
 import { openSandbox, REPOSITORY, type Guest } from '../../test/vm/guest';
-import { moduleFolders } from '../../test/vm/modules';
+import { moduleFolders, TRACING_GROUP } from '../../test/vm/modules';
 import { tracersDisk } from './tracers';
 
 /** `time`: two emulated processors, clocks are the host's. `instructions`: one, whose clock counts its instructions. */
@@ -48,6 +48,6 @@ export async function openBenchGuest(kind: GuestKind, forwards: readonly PortFor
 
 /** Shell commands that load a set of modules, after unloading whatever was there. `parameters`: of skua.ko. */
 export function loadModules(which: 'skua' | 'stock', parameters = ''): string {
-  const all = which === 'skua' ? `gid=$(getent group tracing | cut -d: -f3) ${parameters}` : '';
+  const all = which === 'skua' ? `${TRACING_GROUP} ${parameters}` : '';
   return `${BENCH}/modules.sh load ${BENCH}/${which} ${all}`;
 }

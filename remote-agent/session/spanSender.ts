@@ -3,7 +3,7 @@ import { encodeFrame } from '../../common/protocol/frame';
 import { encodeSpans } from '../../common/protocol/spanCodec';
 import { INITIAL_CREDIT_BYTES, type AgentMessage } from '../../common/protocol/agent';
 import type { Span } from '../../common/model/span';
-import { KernelSpan } from '../spans/kernelSpan';
+import { attributeBytes, KernelSpan } from '../spans/kernelSpan';
 
 /** A span on its way to the client. Only a `final` one counts as lost when dropped: a provisional one is replaced anyway. */
 export interface Delivery {
@@ -88,6 +88,7 @@ export class SpanSender {
   private enqueue(delivery: Delivery): void {
     const { span, final } = delivery;
     const bytes = estimateBytes(span);
+    // Most of the time nothing can be replaced, and a kernel span's id need not be made into a text.
     const waiting = this.replaceable.size === 0 ? undefined : this.replaceable.get(span.spanId);
     const place = waiting ?? { delivery, bytes };
     const room = waiting === undefined ? this.queue.push(place) : this.queue.grow(bytes - place.bytes);
@@ -187,13 +188,8 @@ export class SpanSender {
 /** A cheap upper-side guess of a span's encoded size, in bytes. */
 function estimateBytes(span: Span): number {
   let bytes = 200 + span.name.length + span.events.length * 200;
-  if (span instanceof KernelSpan) return bytes + span.size;
-  for (const key in span.attributes) {
-    const value = span.attributes[key];
-    bytes +=
-      key.length +
-      10 +
-      (typeof value === 'string' ? value.length : Array.isArray(value) ? value.length * 12 : 0);
-  }
+  // It has added them up on its way.
+  if (span instanceof KernelSpan) return bytes + span.attributesBytes;
+  for (const [name, value] of Object.entries(span.attributes)) bytes += attributeBytes(name, value);
   return bytes;
 }

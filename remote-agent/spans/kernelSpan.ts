@@ -11,20 +11,26 @@ import type {
 import type { ListedSpan } from '../../common/protocol/spanCodec';
 import { spanIdOf } from './context';
 
+/** A cheap upper-side guess of an attribute's encoded size, in bytes. */
+export function attributeBytes(name: string, value: AttributeValue): number {
+  return (
+    name.length +
+    10 +
+    (typeof value === 'string' ? value.length : Array.isArray(value) ? value.length * 12 : 0)
+  );
+}
+
 /** The attributes of a span, one after the other. Of a name that is there twice the last value counts. */
 export class AttributeList {
   readonly names: string[] = [];
   readonly values: AttributeValue[] = [];
-  /** Characters of the names, and of the values about as many bytes as they take. */
+  /** Sum of their `attributeBytes`. */
   size = 0;
 
   add(name: string, value: AttributeValue): void {
     this.names.push(name);
     this.values.push(value);
-    this.size +=
-      name.length +
-      10 +
-      (typeof value === 'string' ? value.length : Array.isArray(value) ? value.length * 12 : 0);
+    this.size += attributeBytes(name, value);
   }
 
   /** As many values as names. */
@@ -113,8 +119,8 @@ export class KernelSpan implements ListedSpan {
     ));
   }
 
-  /** About as many bytes as it takes to keep it. */
-  get size(): number {
+  /** Sum of its attributes' `attributeBytes`. */
+  get attributesBytes(): number {
     return this.list.size;
   }
 

@@ -45,28 +45,7 @@ function argumentOf(syscall: string, name: string): Argument | null {
 
 /** Decodes the arguments recorded at entry. `syscall` is the kernel's name. */
 export function decodeEntry(syscall: string, fields: CtfFields): DecodedArguments {
-  const decoded = { names: [], attributes: [], values: [], fds: [] };
-  decodeInto(syscall, fields, decoded);
-  return decoded;
-}
-
-/** Adds what only the exit tells (buffers filled, descriptors of a pipe, the peer's address). Entry's values stay. */
-export function decodeExitArguments(syscall: string, fields: CtfFields, into: DecodedArguments): void {
-  const { names, values } = decodeEntry(syscall, fields);
-  for (const [index, name] of names.entries()) {
-    // Poll sets are asked at entry and answered at exit: both are worth seeing.
-    const target = into.names.includes(name) ? (isAnswer(name) ? `${name}.out` : undefined) : name;
-    if (target === undefined) continue;
-    into.names.push(target);
-    into.attributes.push(ATTR.syscallArgPrefix + target);
-    into.values.push(values[index] ?? '');
-  }
-}
-
-const isAnswer = (name: string): boolean =>
-  /^(read|write|except)?fds$/.test(name) || name === 'upeer_addrlen';
-
-function decodeInto(syscall: string, fields: CtfFields, into: DecodedArguments): void {
+  const decoded: DecodedArguments = { names: [], attributes: [], values: [], fds: [] };
   const all = argumentsOf(syscall);
   const address = socketAddress(fields);
   for (const name in fields) {
@@ -76,18 +55,33 @@ function decodeInto(syscall: string, fields: CtfFields, into: DecodedArguments):
     if (argument === null || field === undefined) continue;
     if (address !== undefined && ADDRESS_FIELDS.has(name)) {
       if (name !== 'v4addr') continue;
-      into.names.push('address');
-      into.attributes.push(`${ATTR.syscallArgPrefix}address`);
-      into.values.push(address);
+      push(decoded, 'address', `${ATTR.syscallArgPrefix}address`, address);
       continue;
     }
-    const value = decodeValue(argument.kind, field, into.fds);
-    if (value === undefined) continue;
-    into.names.push(name);
-    into.attributes.push(argument.attribute);
-    into.values.push(value);
+    const value = decodeValue(argument.kind, field, decoded.fds);
+    if (value !== undefined) push(decoded, name, argument.attribute, value);
+  }
+  return decoded;
+}
+
+function push(into: DecodedArguments, name: string, attribute: string, value: AttributeValue): void {
+  into.names.push(name);
+  into.attributes.push(attribute);
+  into.values.push(value);
+}
+
+/** Adds what only the exit tells (buffers filled, descriptors of a pipe, the peer's address). Entry's values stay. */
+export function decodeExitArguments(syscall: string, fields: CtfFields, into: DecodedArguments): void {
+  const { names, values } = decodeEntry(syscall, fields);
+  for (const [index, name] of names.entries()) {
+    // Poll sets are asked at entry and answered at exit: both are worth seeing.
+    const target = into.names.includes(name) ? (isAnswer(name) ? `${name}.out` : undefined) : name;
+    if (target !== undefined) push(into, target, ATTR.syscallArgPrefix + target, values[index] ?? '');
   }
 }
+
+const isAnswer = (name: string): boolean =>
+  /^(read|write|except)?fds$/.test(name) || name === 'upeer_addrlen';
 
 /** They make the argument `address`. */
 const ADDRESS_FIELDS: ReadonlySet<string> = new Set(['dport', 'sport', 'v4addr', 'v6addr']);

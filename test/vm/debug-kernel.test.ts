@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { debugImage, debugKernel, openDebugGuest, type DebugKernel } from './debug-guest';
 import { REPOSITORY, runLocal, type Guest } from './guest';
+import { loadModules, TRACING_GROUP } from './modules';
 import { kernelTrouble } from './trouble';
 
 let kernel: DebugKernel;
@@ -63,7 +64,7 @@ it('has nothing to say while threads live and die under sessions and modules tha
     'mount -t debugfs none /sys/kernel/debug 2>/dev/null; echo clear > /sys/kernel/debug/kmemleak',
   );
   for (const round of [1, 2]) {
-    await m.must('/root/vm/modules.sh load /root/skua gid=$(getent group tracing | cut -d: -f3)');
+    await loadModules(m, '/root/skua', TRACING_GROUP);
     await m.must(`set -e; cd /root/vm; rm -f /root/stop
       (./stress 900 3 /root/stop > /root/stress.out; echo $? >> /root/stress.out) &
       for i in 1 2; do ./record.sh skua-debug-$i /root/debug-$i -- sleep 2; ./record.sh other /root/other -s getppid -- ./files; done
@@ -85,7 +86,7 @@ it('has nothing to say while threads live and die under sessions and modules tha
 
 it('has nothing to say while live sessions start and end under a timer that ticks all the time', async () => {
   const m = machine();
-  await m.must('/root/vm/modules.sh load /root/skua gid=$(getent group tracing | cut -d: -f3)');
+  await loadModules(m, '/root/skua', TRACING_GROUP);
   expect(await m.must('/root/vm/live-sessions.sh 10')).toBe('');
   await m.must('/root/vm/modules.sh unload');
   expect(kernelTrouble((await m.console()).slice(booted))).toEqual([]);

@@ -20,7 +20,7 @@ import { openTarget } from '../../src/core/session/target';
 import { HOST_GUEST } from './instance';
 import { openMachine, vmContext, type Machine } from './machine';
 import { closeWithoutTrouble } from './trouble';
-import { moduleFolders } from './modules';
+import { moduleFolders, TRACING_GROUP } from './modules';
 
 // Preparing means several logins and daemons that start anew, on an emulated machine.
 vi.setConfig({ testTimeout: 1_200_000, hookTimeout: 3_600_000 });
@@ -150,7 +150,7 @@ describe('a host is prepared, and that is undone', () => {
     await machine.must(`sudo systemctl stop lttng-sessiond
 sudo rmmod $(lsmod | awk '/^lttng_probe|^lttng_ring_buffer_client|^lttng_counter_client/ {print $1}') ; for i in 1 2 3 4 5 6; do for m in $(lsmod | awk '/^(lttng|skua)/ && $3 == 0 {print $1}'); do sudo rmmod $m; done; done
 mkdir -p /tmp/old && cp ${folder}/* /tmp/old && LC_ALL=C sed -i 's/${hash}/${old}/g' /tmp/old/*.ko
-for m in $(sed -n 's/^ *"\\(.*\\.ko\\)",*$/\\1/p' ${folder}/manifest.json); do g=; [ $m = skua.ko ] && g="gid=$(getent group tracing | cut -d: -f3)"; sudo insmod /tmp/old/$m $g; done
+for m in $(sed -n 's/^ *"\\(.*\\.ko\\)",*$/\\1/p' ${folder}/manifest.json); do g=; [ $m = skua.ko ] && g="${TRACING_GROUP}"; sudo insmod /tmp/old/$m $g; done
 sudo systemctl start lttng-sessiond; grep ${old} /proc/skua/abi`);
     await machine.must('sudo lttng create other-user >/dev/null');
     const kept = step(await doctor(target, vmContext()), 'modules');
